@@ -1,0 +1,4 @@
+//! scaffold
+#![deny(unsafe_code)]
+pub mod definition;
+pub mod wire;
