@@ -1,0 +1,86 @@
+//! The request around a batch. It is written anew for each attempt, as
+//! `sent_at` is the time just before the write.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::Batch;
+use crate::stats::Stats;
+use crate::wire::{CheckpointId, Sdk, Timestamp};
+
+#[derive(Serialize)]
+pub(crate) struct Envelope<'a> {
+    pub(crate) sent_at: Timestamp,
+    pub(crate) instance_id: CheckpointId,
+    pub(crate) sdk: &'a Sdk,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    recorded: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dropped: Option<BTreeMap<&'static str, u64>>,
+    #[serde(skip_serializing_if = "is_false")]
+    adopted: bool,
+}
+
+impl<'a> Envelope<'a> {
+    /// Around this process's own checkpoints, with its ledger.
+    pub(crate) fn own(
+        sent_at: Timestamp,
+        instance_id: CheckpointId,
+        sdk: &'a Sdk,
+        stats: &Stats,
+    ) -> Self {
+        let (recorded, dropped) = (Some(stats.recorded), Some(stats.dropped_by_name()));
+        Envelope { sent_at, instance_id, sdk, recorded, dropped, adopted: false }
+    }
+
+    /// Around what a dead process left behind.
+    pub(crate) fn adopted(sent_at: Timestamp, instance_id: CheckpointId, sdk: &'a Sdk) -> Self {
+        Envelope { sent_at, instance_id, sdk, recorded: None, dropped: None, adopted: true }
+    }
+
+    /// Replaces `out` with the whole request body.
+    pub(crate) fn write(&self, batch: &Batch, out: &mut Vec<u8>) {
+        out.clear();
+        // Writing to a Vec cannot fail, and no field's Serialize does.
+        let _ = serde_json::to_writer(&mut *out, self);
+        out.pop(); // the closing brace: one more key follows
+        out.extend_from_slice(b",\"checkpoints\":[");
+        for (index, json) in batch.iter().enumerate() {
+            if index > 0 {
+                out.push(b',');
+            }
+            out.extend_from_slice(json);
+        }
+        out.extend_from_slice(b"]}");
+    }
+}
+
+fn is_false(flag: &bool) -> bool {
+    !flag
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::Body;
+
+    #[test]
+    fn the_tracker_can_read_what_is_written() {
+        let sdk = Sdk { name: "labkit".into(), version: "1".into() };
+        let mut stats = Stats { recorded: 9, ..Stats::default() };
+        stats.dropped[0] = 2;
+        let mut batch = Batch::default();
+        batch.add(0, |out| out.extend_from_slice(b"{\"a\":1}"));
+        batch.add(0, |out| out.extend_from_slice(b"{\"b\":2}"));
+        let mut out = b"left over".to_vec();
+        let time = Timestamp::from_millis(0);
+        Envelope::own(time, CheckpointId(5), &sdk, &stats).write(&batch, &mut out);
+        let text = String::from_utf8(out).unwrap();
+        let Body::Batch(read) = Body::parse(&text).unwrap() else { panic!("{text}") };
+        assert_eq!((read.sent_at, read.recorded), (time, Some(9)));
+        assert_eq!(read.dropped["queue_full"], 2);
+        assert_eq!(read.checkpoints.len(), 2);
+        assert!(!read.adopted);
+    }
+}

@@ -1,0 +1,236 @@
+//! The handle that a process holds: definitions, settings, and the calls that
+//! record. It adds ids and time to what `experience` decides, and queues it.
+
+mod calls;
+mod process;
+mod testing;
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError};
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::bounded;
+
+pub use calls::{Delivery, Observed};
+pub(crate) use process::Process;
+pub use testing::Testing;
+
+use crate::clock::Clock;
+use crate::config::{Config, TransportKind};
+use crate::definition::{self, Definition, Registry};
+use crate::error::Error;
+use crate::fork::{self, ForkLocal};
+use crate::stats::{DropReason, Stats};
+use crate::worker::{self, Command};
+
+/// What remains of a shutdown's deadline goes to the worker's last words.
+const LAST_WORDS: Duration = Duration::from_millis(50);
+
+/// What the callers' threads and the worker share. It survives a fork as it
+/// is: whatever a fork could spoil lies in `process`.
+pub(crate) struct Shared {
+    pub(crate) config: Config,
+    pub(crate) registry: Registry,
+    pub(crate) clock: Clock,
+    closed: AtomicBool,
+    process: ForkLocal<Process>,
+}
+
+impl Shared {
+    /// This process's part; a fork child makes its own here.
+    #[inline]
+    pub(crate) fn process(&self) -> &Process {
+        self.process.get(|parent| Process::inherit(parent, &self.config, self.clock.now()))
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Relaxed)
+    }
+}
+
+/// Records user experiences. Cheap to clone; every method may be called from
+/// every thread at once.
+#[derive(Clone)]
+pub struct Client {
+    handle: Arc<Handle>,
+}
+
+/// The last one to go tells the worker.
+struct Handle {
+    shared: Arc<Shared>,
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        let process = self.shared.process();
+        if process.has_worker() {
+            process.command(Command::Stop);
+        }
+    }
+}
+
+impl Client {
+    /// Reads the definitions and prepares a client. No thread is started and
+    /// no connection made before the first record.
+    ///
+    /// # Errors
+    /// A setting that is wrong, a directory that cannot be read and, with
+    /// `strict`, a definition that is wrong; without, the good definitions
+    /// are used and the bad ones reported by [`Client::drain_log`].
+    pub fn new(config: Config) -> Result<Client, Error> {
+        config.validate()?;
+        let (registry, findings) = definition::load(&config.definitions).map_err(|e| {
+            Error::Io(format!("`definitions`: {}: {e}", config.definitions.display()))
+        })?;
+        if let Some(finding) = findings.iter().find(|f| config.strict && f.fails_lint()) {
+            return Err(Error::InvalidDefinition(finding.to_string()));
+        }
+        let clock = Clock::new();
+        let process = ForkLocal::new(Process::new(&config, clock.now()));
+        let shared = Shared { config, registry, clock, closed: AtomicBool::new(false), process };
+        worker::transport(&shared, shared.process())?; // a bad setting shows now, not later
+        for finding in findings {
+            shared.process().log(finding.to_string());
+        }
+        Ok(Client { handle: Arc::new(Handle { shared: Arc::new(shared) }) })
+    }
+
+    /// As [`Client::new`], from the JSON form of the settings.
+    pub fn from_json(config: &str) -> Result<Client, Error> {
+        Client::new(Config::from_json(config)?)
+    }
+
+    fn shared(&self) -> &Arc<Shared> {
+        &self.handle.shared
+    }
+
+    /// Resolves a definition once; its index is what the other calls take.
+    pub fn definition(&self, id: &str) -> Result<u32, Error> {
+        self.shared().registry.index(id).ok_or_else(|| Error::UnknownExperience(id.to_owned()))
+    }
+
+    /// The definition behind an index.
+    pub fn definition_info(&self, index: u32) -> Result<&Definition, Error> {
+        let found = self.shared().registry.get(index);
+        found.ok_or_else(|| Error::UnknownExperience(format!("#{index}")))
+    }
+
+    /// The settings this client was made with.
+    pub fn config(&self) -> &Config {
+        &self.shared().config
+    }
+
+    /// From now on requests carry this token; `None` sends none.
+    pub fn set_token(&self, token: Option<&str>) {
+        self.shared().process().set_token(token.map(Arc::from));
+    }
+
+    /// Waits until all that was recorded before is settled: acknowledged,
+    /// rejected or dropped. Blocks for `timeout` at most.
+    ///
+    /// # Errors
+    /// [`Error::DeadlineExceeded`]: some of it still waits.
+    pub fn flush(&self, timeout: Duration) -> Result<(), Error> {
+        let process = self.running_process();
+        if !process.has_worker() {
+            return settled_or_late(process);
+        }
+        let until = Instant::now() + timeout;
+        let (done, wait) = bounded(1);
+        process.command(Command::Flush { until, done });
+        match wait.recv_timeout(timeout) {
+            Ok(()) => Ok(()),
+            Err(_) => settled_or_late(process), // late, or the worker has left
+        }
+    }
+
+    /// Stops recording, sends what is there, and stops the worker. Blocks for
+    /// `timeout` at most, also against a server that never answers. A second
+    /// call does nothing.
+    ///
+    /// # Errors
+    /// [`Error::DeadlineExceeded`]: something had to be dropped; the
+    /// statistics tell how much.
+    pub fn shutdown(&self, timeout: Duration) -> Result<(), Error> {
+        let process = self.running_process();
+        if self.shared().closed.swap(true, Ordering::Relaxed) {
+            return Ok(());
+        }
+        if !process.has_worker() {
+            return settled_or_late(process);
+        }
+        let until = Instant::now() + timeout;
+        let (done, wait) = bounded(1);
+        process.command(Command::ShutDown { until, done });
+        if wait.recv_timeout(timeout).is_err() {
+            interrupt(process);
+            let _ = wait.recv_timeout(LAST_WORDS);
+        }
+        match process.counters.dropped(DropReason::ShutDown) {
+            0 => settled_or_late(process),
+            _ => Err(Error::DeadlineExceeded),
+        }
+    }
+
+    /// The process's part, with a worker if there is anything to work on.
+    fn running_process(&self) -> &Process {
+        let process = self.shared().process();
+        if process.stats().queued > 0 && !self.shared().is_closed() {
+            process.start_worker(self.shared(), self.shared().clock.now());
+        }
+        process
+    }
+
+    /// What became of everything that was recorded in this process.
+    pub fn stats(&self) -> Stats {
+        self.shared().process().stats()
+    }
+
+    /// The library's own messages since the last call, one per line. It never
+    /// prints by itself.
+    pub fn drain_log(&self) -> String {
+        self.shared().process().drain_log(|_| true).unwrap_or_default()
+    }
+
+    /// As [`Client::drain_log`], unless they are more than `max` bytes: then
+    /// nothing is taken, and the error says how many they are.
+    pub(crate) fn drain_log_within(&self, max: usize) -> Result<String, usize> {
+        let mut size = 0;
+        let lines = self.shared().process().drain_log(|bytes| {
+            size = bytes;
+            bytes <= max
+        });
+        lines.ok_or(size)
+    }
+
+    /// Clock, ids and output of a client with the memory transport.
+    ///
+    /// # Errors
+    /// [`Error::TestOnly`] with any other transport.
+    pub fn testing(&self) -> Result<Testing<'_>, Error> {
+        match self.shared().config.transport {
+            TransportKind::Memory => Ok(Testing { client: self }),
+            TransportKind::Http => Err(Error::TestOnly),
+        }
+    }
+}
+
+fn settled_or_late(process: &Process) -> Result<(), Error> {
+    let stats = process.stats();
+    let spooled = process.counters.spooled.load(Ordering::Relaxed);
+    match stats.queued == spooled {
+        true => Ok(()),
+        false => Err(Error::DeadlineExceeded),
+    }
+}
+
+fn interrupt(process: &Process) {
+    let interrupt = process.interrupt.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(interrupt) = interrupt.as_ref() {
+        interrupt();
+    }
+}
+
+pub(crate) fn generation() -> u64 {
+    fork::generation()
+}

@@ -1,0 +1,168 @@
+//! What a client owns once per process: everything with a lock, a thread, an
+//! identity or a count. A fork child makes a new one and leaks the old.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+
+use crossbeam_channel::{Receiver, Sender, unbounded};
+
+use crate::clock::Now;
+use crate::config::Config;
+use crate::id::Ids;
+use crate::queue::{Pushed, Queue, Record};
+use crate::stats::{Counters, DropReason, Stats};
+use crate::transport::{Interrupt, Outbox};
+use crate::wire::CheckpointId;
+use crate::worker::{self, Command};
+
+use super::Shared;
+
+const NOT_STARTED: u8 = 0;
+const STARTING: u8 = 1;
+const RUNNING: u8 = 2;
+/// A host at its thread limit is not asked again with every record.
+const SPAWN_RETRY_NS: u64 = 1_000_000_000;
+/// Messages kept for the host to pull; the oldest go first.
+const LOG_LINES: usize = 64;
+
+pub(crate) struct Process {
+    pub(crate) instance_id: CheckpointId,
+    pub(crate) ids: Ids,
+    pub(crate) queue: Queue,
+    pub(crate) counters: Counters,
+    pub(crate) outbox: Outbox,
+    /// How to break off the request in flight.
+    pub(crate) interrupt: Mutex<Option<Interrupt>>,
+    token: RwLock<Option<Arc<str>>>,
+    log: Mutex<VecDeque<String>>,
+    commands: (Sender<Command>, Receiver<Command>),
+    worker: AtomicU8,
+    next_spawn_ns: AtomicU64,
+}
+
+impl Process {
+    pub(crate) fn new(config: &Config, now: Now) -> Self {
+        let ids = Ids::new();
+        Process {
+            instance_id: CheckpointId(ids.next(now.wall_ms)),
+            ids,
+            queue: Queue::new(config.queue_items, config.queue_bytes),
+            counters: Counters::default(),
+            outbox: Outbox::default(),
+            interrupt: Mutex::new(None),
+            token: RwLock::new(config.token.as_deref().map(Arc::from)),
+            log: Mutex::default(),
+            commands: unbounded(),
+            worker: AtomicU8::new(NOT_STARTED),
+            next_spawn_ns: AtomicU64::new(0),
+        }
+    }
+
+    /// For a fork child. Of the parent's state only the token matters; if a
+    /// thread that was not copied holds its lock, the configured one serves.
+    pub(crate) fn inherit(parent: &Process, config: &Config, now: Now) -> Self {
+        let child = Process::new(config, now);
+        if let Ok(token) = parent.token.try_read() {
+            child.set_token(token.clone());
+        }
+        child
+    }
+
+    /// Counts and queues one record, and sees to it that somebody sends it.
+    #[inline]
+    pub(crate) fn push(
+        &self,
+        shared: &Arc<Shared>,
+        record: Record,
+        now: Now,
+    ) -> Result<(), DropReason> {
+        self.counters.recorded.fetch_add(1, Ordering::Relaxed);
+        let pushed = match shared.is_closed() {
+            true => Err(DropReason::ShutDown),
+            false => self.queue.push(record),
+        };
+        match pushed {
+            Ok(Pushed::Quietly) => {}
+            Ok(Pushed::WakeWorker) => self.command(Command::Wake),
+            Err(reason) => {
+                self.counters.drop(reason, 1);
+                return Err(reason);
+            }
+        }
+        if self.worker.load(Ordering::Relaxed) != RUNNING {
+            self.start_worker(shared, now);
+        }
+        Ok(())
+    }
+
+    /// Starts the worker unless it runs, or could not be started just now.
+    #[cold]
+    pub(crate) fn start_worker(&self, shared: &Arc<Shared>, now: Now) {
+        if now.mono_ns < self.next_spawn_ns.load(Ordering::Relaxed) {
+            return;
+        }
+        let ours = self.worker.compare_exchange(
+            NOT_STARTED,
+            STARTING,
+            Ordering::AcqRel,
+            Ordering::Relaxed,
+        );
+        if ours.is_err() {
+            return;
+        }
+        let state = match worker::spawn(shared) {
+            Ok(()) => RUNNING,
+            Err(e) => {
+                self.next_spawn_ns.store(now.mono_ns + SPAWN_RETRY_NS, Ordering::Relaxed);
+                self.log(format!("the worker thread could not be started: {e}"));
+                NOT_STARTED
+            }
+        };
+        self.worker.store(state, Ordering::Release);
+    }
+
+    pub(crate) fn has_worker(&self) -> bool {
+        self.worker.load(Ordering::Acquire) != NOT_STARTED
+    }
+
+    pub(crate) fn command(&self, command: Command) {
+        // The receiver lives as long as the sender: both are ours.
+        let _ = self.commands.0.send(command);
+    }
+
+    pub(crate) fn commands(&self) -> &Receiver<Command> {
+        &self.commands.1
+    }
+
+    pub(crate) fn stats(&self) -> Stats {
+        self.counters.read(self.queue.len() as u64)
+    }
+
+    pub(crate) fn set_token(&self, token: Option<Arc<str>>) {
+        *self.token.write().unwrap_or_else(PoisonError::into_inner) = token;
+    }
+
+    pub(crate) fn token(&self) -> Option<Arc<str>> {
+        self.token.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn log(&self, line: String) {
+        let mut lines = self.lines();
+        if lines.len() == LOG_LINES {
+            lines.pop_front();
+        }
+        lines.push_back(line);
+    }
+
+    /// The messages since the last call, if `accept` likes their total size.
+    pub(crate) fn drain_log(&self, accept: impl FnOnce(usize) -> bool) -> Option<String> {
+        let mut lines = self.lines();
+        let bytes = lines.iter().map(|line| line.len() + 1).sum();
+        accept(bytes).then(|| lines.drain(..).flat_map(|line| [line, "\n".into()]).collect())
+    }
+
+    fn lines(&self) -> MutexGuard<'_, VecDeque<String>> {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,123 @@
+//! What an answer means for the batch, and how long to wait before the next
+//! attempt. Pure: randomness and time are arguments.
+
+use std::time::Duration;
+
+use crate::transport::Reply;
+
+/// The fate of a batch after one attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// The tracker has dealt with every item.
+    Settled,
+    /// It never will: drop the batch and count it.
+    Refused,
+    /// Send it again in two halves.
+    Halve,
+    /// Keep it and try again later.
+    Hold,
+}
+
+/// A proxy's 404 or 500 during a deploy, a timeout, a refused credential: all
+/// pass. Only the answers that name our own mistake are final.
+pub(crate) fn fate(reply: &Reply) -> Fate {
+    match reply {
+        Reply::Answer { status: 200, .. } => Fate::Settled,
+        Reply::Answer { status: 413, .. } => Fate::Halve,
+        Reply::Answer { status: 400 | 415 | 422, .. } => Fate::Refused,
+        Reply::Answer { .. } | Reply::Failed(_) => Fate::Hold,
+    }
+}
+
+/// Exponential backoff with full jitter: anywhere between nothing and the
+/// doubled bound, so that clients that failed together do not return together.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Backoff {
+    base: Duration,
+    cap: Duration,
+    failures: u32,
+}
+
+impl Backoff {
+    pub(crate) fn new(base: Duration, cap: Duration) -> Self {
+        Backoff { base, cap, failures: 0 }
+    }
+
+    /// Failures in a row so far.
+    pub(crate) fn failures(&self) -> u32 {
+        self.failures
+    }
+
+    pub(crate) fn succeeded(&mut self) {
+        self.failures = 0;
+    }
+
+    /// The wait after one more failure. `random` is uniform; `retry_after` is
+    /// the tracker's own wish, kept in full, with jitter only on top of it.
+    pub(crate) fn failed(&mut self, random: u64, retry_after: Option<Duration>) -> Duration {
+        let doubled = self.base.saturating_mul(1u32.checked_shl(self.failures).unwrap_or(u32::MAX));
+        self.failures = self.failures.saturating_add(1);
+        let bound = doubled.min(self.cap);
+        let jitter = bound.mul_f64(random as f64 / u64::MAX as f64);
+        jitter + retry_after.unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const BASE: Duration = Duration::from_millis(500);
+    const CAP: Duration = Duration::from_secs(60);
+
+    #[test]
+    fn only_answers_that_name_our_mistake_are_final() {
+        for (status, fate_of_it) in [
+            (200, Fate::Settled),
+            (400, Fate::Refused),
+            (415, Fate::Refused),
+            (422, Fate::Refused),
+            (413, Fate::Halve),
+            (401, Fate::Hold),
+            (403, Fate::Hold),
+            (404, Fate::Hold),
+            (408, Fate::Hold),
+            (429, Fate::Hold),
+            (500, Fate::Hold),
+            (503, Fate::Hold),
+            (204, Fate::Hold),
+            (302, Fate::Hold),
+        ] {
+            let reply = Reply::Answer { status, retry_after: None, body: Vec::new() };
+            assert_eq!(fate(&reply), fate_of_it, "{status}");
+        }
+        assert_eq!(fate(&Reply::Failed("reset".into())), Fate::Hold);
+    }
+
+    proptest! {
+        #[test]
+        fn a_wait_lies_within_the_doubled_bound_and_the_cap(failures in 0u32..200, random: u64) {
+            let mut backoff = Backoff { base: BASE, cap: CAP, failures };
+            let wait = backoff.failed(random, None);
+            prop_assert!(wait <= CAP);
+            prop_assert!(wait.as_secs_f64() <= 0.5 * 2f64.powi(failures as i32) + 1e-6);
+        }
+
+        #[test]
+        fn the_trackers_wish_is_never_undercut(random: u64, seconds in 0u64..10_000) {
+            let wish = Duration::from_secs(seconds);
+            prop_assert!(Backoff::new(BASE, CAP).failed(random, Some(wish)) >= wish);
+        }
+    }
+
+    #[test]
+    fn success_starts_over() {
+        let mut backoff = Backoff::new(BASE, CAP);
+        for _ in 0..10 {
+            backoff.failed(u64::MAX, None);
+        }
+        backoff.succeeded();
+        assert_eq!(backoff.failed(u64::MAX, None), BASE);
+    }
+}

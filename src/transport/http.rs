@@ -1,0 +1,102 @@
+//! Blocking HTTP/1.1 on the worker's thread, one request at a time over one
+//! kept connection.
+
+use std::time::Duration;
+
+use ureq::Agent;
+use ureq::http::Response;
+use ureq::http::header::RETRY_AFTER;
+
+use super::{Interrupt, Reply, Transport};
+use crate::config::Config;
+use crate::error::Error;
+
+/// The largest answer has one rejection for each of 500 checkpoints.
+const ANSWER_BYTES: u64 = 512 * 1024;
+/// Batches are written in one piece and answers are small: the default of
+/// 128 KiB each would be memory taken from the host for nothing.
+const BUFFER_BYTES: usize = 16 * 1024;
+/// A tracker that asks for more than this has miscalculated.
+const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(3600);
+
+pub(crate) struct Http {
+    agent: Agent,
+    url: String,
+}
+
+impl Http {
+    pub(crate) fn new(config: &Config) -> Result<Self, Error> {
+        let builder = Agent::config_builder()
+            .timeout_global(Some(Duration::from_millis(config.request_timeout_ms)))
+            .timeout_connect(Some(Duration::from_millis(config.connect_timeout_ms)))
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            // The host's proxy settings are for the host's traffic.
+            .proxy(None)
+            .input_buffer_size(BUFFER_BYTES)
+            .output_buffer_size(BUFFER_BYTES)
+            .max_idle_connections(1)
+            .user_agent(format!("{}/{}", config.sdk.name, config.sdk.version));
+        let builder = match &config.ca_file {
+            Some(path) => builder.tls_config(trust(path)?),
+            None => builder,
+        };
+        Ok(Http { agent: builder.build().into(), url: config.checkpoints_url() })
+    }
+}
+
+#[cfg(feature = "tls")]
+fn trust(path: &std::path::Path) -> Result<ureq::tls::TlsConfig, Error> {
+    use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
+    let refuse = |e: &dyn std::fmt::Display| {
+        Error::InvalidConfig(format!("`ca_file`: {}: {e}", path.display()))
+    };
+    let pem = std::fs::read(path).map_err(|e| refuse(&e))?;
+    let mut certificates = Vec::new();
+    for item in parse_pem(&pem) {
+        if let PemItem::Certificate(certificate) = item.map_err(|e| refuse(&e))? {
+            certificates.push(certificate);
+        }
+    }
+    if certificates.is_empty() {
+        return Err(refuse(&"expected at least one certificate in PEM form"));
+    }
+    Ok(TlsConfig::builder().root_certs(RootCerts::from(certificates)).build())
+}
+
+#[cfg(not(feature = "tls"))]
+fn trust(_path: &std::path::Path) -> Result<ureq::tls::TlsConfig, Error> {
+    Err(Error::InvalidConfig("`ca_file`: this library was built without TLS".into()))
+}
+
+impl Transport for Http {
+    fn send(&mut self, body: &[u8], token: Option<&str>) -> Reply {
+        let mut request = self.agent.post(&self.url).content_type("application/json");
+        if let Some(token) = token {
+            request = request.header("Authorization", format!("Bearer {token}"));
+        }
+        match request.send(body) {
+            Ok(response) => answer(response),
+            Err(e) => Reply::Failed(e.to_string()),
+        }
+    }
+
+    fn interrupt(&self) -> Interrupt {
+        let agent = self.agent.clone();
+        Box::new(move || agent.clone().shutdown())
+    }
+}
+
+/// The body is read to its end: only then is the connection used again.
+fn answer(mut response: Response<ureq::Body>) -> Reply {
+    let status = response.status().as_u16();
+    let retry_after = response.headers().get(RETRY_AFTER).and_then(|value| {
+        let seconds: u64 = value.to_str().ok()?.trim().parse().ok()?;
+        Some(Duration::from_secs(seconds).min(LONGEST_RETRY_AFTER))
+    });
+    match response.body_mut().with_config().limit(ANSWER_BYTES).read_to_vec() {
+        Ok(body) => Reply::Answer { status, retry_after, body },
+        Err(e) => Reply::Failed(format!("status {status}, but its body broke off: {e}")),
+    }
+}

@@ -1,0 +1,233 @@
+//! What an operator can set. Defaults give way to the file, the file to the
+//! environment, the environment to flags.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::{fmt, fs};
+
+use clap::{Args, Parser, Subcommand};
+use serde::Deserialize;
+
+use crate::auth::Key;
+
+const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8480);
+
+/// The command line.
+#[derive(Debug, Parser)]
+#[command(
+    name = "labkit-tracker",
+    version,
+    about = "Keeps the state of every user experience and notices the ones that never end",
+    after_help = "The event log goes to standard output, one JSON object a line; what the \
+                  tracker says of itself goes to standard error."
+)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Take in checkpoints, time out what never ends, serve metrics and queries
+    #[command(after_help = "Try it: labkit-tracker serve --definitions config/user_experience_slis\n\
+                      then open http://127.0.0.1:8480/. SIGTERM or SIGINT: requests in flight \
+                      finish, the log is written out, exit status 0.")]
+    Serve(Serve),
+    /// Lint definition files: exit status 0 if all are good, 1 if not, 2 if DIR cannot be read
+    Check {
+        /// The directory of <id>.yml files
+        dir: PathBuf,
+    },
+    /// Print Prometheus recording rules for the definitions
+    Rules {
+        /// The directory of <id>.yml files
+        dir: PathBuf,
+    },
+}
+
+/// Flags of `serve`, each with its environment variable.
+#[derive(Debug, Default, Args)]
+pub struct Serve {
+    /// IP address and port to serve on; port 0 takes a free one [default: 127.0.0.1:8480]
+    #[arg(long, env = "LABKIT_TRACKER_LISTEN", value_name = "ADDR:PORT")]
+    pub listen: Option<SocketAddr>,
+    /// Directory of the experiences' definitions, one <id>.yml each (required)
+    #[arg(long, env = "LABKIT_TRACKER_DEFINITIONS", value_name = "DIR")]
+    pub definitions: Option<PathBuf>,
+    /// Where state is kept; `memory` is lost at exit [default: memory]
+    #[arg(long, env = "LABKIT_TRACKER_STORE", value_name = "STORE")]
+    pub store: Option<String>,
+    /// TOML file with these settings (dashes become underscores), and the bearer keys
+    #[arg(long, env = "LABKIT_TRACKER_CONFIG", value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// The values of `type` to accept; without it any, of which the first 64 become labels
+    #[arg(long, env = "LABKIT_TRACKER_TYPES", value_name = "TYPE,...", value_delimiter = ',')]
+    pub types: Option<Vec<String>>,
+    /// Serve beyond this machine although no keys are configured: whoever
+    /// reaches the port can then write and read everything
+    #[arg(
+        long,
+        env = "LABKIT_TRACKER_INSECURE_NO_AUTH",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true",
+        value_name = "BOOL"
+    )]
+    pub insecure_no_auth: Option<bool>,
+    /// File that gets the address served on, once it is known
+    #[arg(long, env = "LABKIT_TRACKER_PORT_FILE", value_name = "FILE")]
+    pub port_file: Option<PathBuf>,
+}
+
+/// The configuration file.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    listen: Option<SocketAddr>,
+    definitions: Option<PathBuf>,
+    store: Option<String>,
+    types: Option<Vec<String>>,
+    insecure_no_auth: Option<bool>,
+    port_file: Option<PathBuf>,
+    #[serde(default)]
+    keys: Vec<Key>,
+}
+
+/// Everything settled.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where to serve.
+    pub listen: SocketAddr,
+    /// Where the definitions are.
+    pub definitions: PathBuf,
+    /// The accepted types; empty: any.
+    pub types: Vec<String>,
+    /// Bearer keys; empty: no authentication.
+    pub keys: Vec<Key>,
+    /// Where to write the address.
+    pub port_file: Option<PathBuf>,
+}
+
+/// A setting that cannot be; displays what to do about it.
+#[derive(Debug)]
+pub struct ConfigError(String);
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+impl Config {
+    /// Reads the file, if one is named, and settles every value.
+    pub fn resolve(flags: Serve) -> Result<Self, ConfigError> {
+        let file = flags.config.as_deref().map(File::read).transpose()?.unwrap_or_default();
+        if let Some(store) = flags.store.or(file.store).filter(|store| store != "memory") {
+            let message = format!("--store {store}: this version has only the store `memory`");
+            return Err(ConfigError(message));
+        }
+        let missing = "--definitions DIR is required: the directory of <id>.yml files \
+                       (or LABKIT_TRACKER_DEFINITIONS, or `definitions` in the file)";
+        let config = Config {
+            listen: flags.listen.or(file.listen).unwrap_or(DEFAULT_LISTEN),
+            definitions: flags
+                .definitions
+                .or(file.definitions)
+                .ok_or_else(|| ConfigError(missing.to_owned()))?,
+            types: flags.types.or(file.types).unwrap_or_default(),
+            keys: file.keys,
+            port_file: flags.port_file.or(file.port_file),
+        };
+        config.check_types()?;
+        let insecure = flags.insecure_no_auth.or(file.insecure_no_auth).unwrap_or(false);
+        config.check_exposure(insecure)?;
+        Ok(config)
+    }
+
+    fn check_types(&self) -> Result<(), ConfigError> {
+        let is_word = |name: &&String| {
+            let word = |b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-');
+            (1..=64).contains(&name.len()) && name.bytes().all(word)
+        };
+        match self.types.iter().find(|name| !is_word(name)) {
+            Some(name) => {
+                Err(ConfigError(format!("--types: {name:?} is not of the form ^[a-z0-9_-]{{1,64}}$")))
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn check_exposure(&self, insecure: bool) -> Result<(), ConfigError> {
+        if !self.keys.is_empty() || self.listen.ip().is_loopback() || insecure {
+            return Ok(());
+        }
+        Err(ConfigError(format!(
+            "--listen {}: without keys only a loopback address such as 127.0.0.1 is served. Add \
+             `keys` to the --config file, or pass --insecure-no-auth where nobody else can reach \
+             the port",
+            self.listen
+        )))
+    }
+}
+
+impl File {
+    fn read(path: &Path) -> Result<Self, ConfigError> {
+        let place = path.display();
+        let text =
+            fs::read_to_string(path).map_err(|e| ConfigError(format!("--config {place}: {e}")))?;
+        toml::from_str(&text).map_err(|e| ConfigError(format!("--config {place}: {e}")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn resolve(toml: &str, flags: Serve) -> Result<Config, String> {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("tracker.toml");
+        fs::write(&path, toml).unwrap();
+        let flags = Serve { config: Some(path), ..flags };
+        Config::resolve(flags).map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn flags_win_over_the_file_and_the_file_over_defaults() {
+        let file = "definitions = 'from-file'\nlisten = '127.0.0.1:1'\ntypes = ['web']";
+        let flags = Serve { definitions: Some("from-flag".into()), ..Serve::default() };
+        let config = resolve(file, flags).unwrap();
+        assert_eq!(config.definitions, Path::new("from-flag"));
+        assert_eq!(config.listen, "127.0.0.1:1".parse().unwrap());
+        assert_eq!(config.types, ["web"]);
+        let config = resolve("definitions = 'd'", Serve::default()).unwrap();
+        assert_eq!(config.listen, DEFAULT_LISTEN);
+    }
+
+    #[test]
+    fn each_mistake_is_named() {
+        for (toml, expected) in [
+            ("definitons = 'd'", "definitons"),
+            ("", "--definitions"),
+            ("definitions = 'd'\nstore = 'redis://x'", "redis://x"),
+            ("definitions = 'd'\ntypes = ['Web']", "\"Web\""),
+            ("definitions = 'd'\nlisten = '0.0.0.0:80'", "--insecure-no-auth"),
+            ("definitions = 'd'\nkeys = [{name = 'a', tenant = 'b', key = 'c'}]", "key"),
+        ] {
+            let error = resolve(toml, Serve::default()).unwrap_err();
+            assert!(error.contains(expected), "{toml}: {error}");
+        }
+    }
+
+    #[test]
+    fn other_machines_are_served_with_keys_or_when_the_operator_insists() {
+        let open = "definitions = 'd'\nlisten = '0.0.0.0:0'\n";
+        let keys = format!("{open}keys = [{{name = 'a', tenant = 'b', sha256 = 'c'}}]");
+        assert!(resolve(&keys, Serve::default()).is_ok());
+        let insist = Serve { insecure_no_auth: Some(true), ..Serve::default() };
+        assert!(resolve(open, insist).is_ok());
+    }
+}

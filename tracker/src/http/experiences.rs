@@ -1,0 +1,79 @@
+//! `GET /v1/experiences`: what is open, what is overdue, and one of them.
+
+use axum::Json;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Path, Query, State};
+use axum::http::HeaderMap;
+use labkit::wire::CorrelationId;
+use serde::{Deserialize, Serialize};
+
+use super::Shared;
+use super::problem::Problem;
+use crate::limits::{LISTED, LISTED_MOST};
+use crate::transition::{Identity, Stored};
+use crate::view::View;
+
+/// The query parameters of the list.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Wanted {
+    state: Option<String>,
+    user_experience_id: Option<String>,
+    limit: Option<usize>,
+}
+
+/// The list, the oldest first.
+#[derive(Debug, Serialize)]
+pub(super) struct Listed {
+    experiences: Vec<View>,
+}
+
+pub(super) async fn list(
+    State(shared): State<Shared>,
+    headers: HeaderMap,
+    wanted: Result<Query<Wanted>, QueryRejection>,
+) -> Result<Json<Listed>, Problem> {
+    let tenant = shared.tenant(&headers)?;
+    let Query(wanted) = wanted.map_err(|e| Problem::bad_parameter("query", e.body_text()))?;
+    let only_stale = match wanted.state.as_deref() {
+        None | Some("open") => false,
+        Some("stale") => true,
+        Some(_) => return Err(Problem::bad_parameter("state", "expected `open` or `stale`")),
+    };
+    let limit = wanted.limit.unwrap_or(LISTED);
+    if !(1..=LISTED_MOST).contains(&limit) {
+        let detail = format!("expected a number from 1 to {LISTED_MOST}");
+        return Err(Problem::bad_parameter("limit", detail));
+    }
+    let now = shared.tracker.clock.now_ms();
+    let filter = |identity: &Identity, stored: &Stored| {
+        identity.tenant == tenant
+            && wanted.user_experience_id.as_deref().is_none_or(|id| id == &*identity.user_experience_id)
+            && is_listed(stored, now, only_stale)
+    };
+    let found = shared.tracker.store.list(&filter, limit).await?;
+    let v = shared.tracker.time().v;
+    let experiences = found.iter().map(|(identity, stored)| View::new(identity, stored, v));
+    Ok(Json(Listed { experiences: experiences.collect() }))
+}
+
+/// Unfinished; a stale one also took longer than its threshold already.
+fn is_listed(stored: &Stored, now: i64, only_stale: bool) -> bool {
+    let (Stored::Whole(record), Some(began)) = (stored, stored.unfinished_since()) else {
+        return false;
+    };
+    !only_stale || (now - began).saturating_mul(1_000) > record.definition.threshold_us
+}
+
+pub(super) async fn show(
+    State(shared): State<Shared>,
+    headers: HeaderMap,
+    Path((user_experience_id, correlation_id)): Path<(String, String)>,
+) -> Result<Json<View>, Problem> {
+    let tenant = shared.tenant(&headers)?;
+    let unknown = || Problem::not_found("no such experience is remembered for this tenant");
+    // A text that is no correlation id names no experience.
+    let correlation_id: CorrelationId = correlation_id.parse().map_err(|_| unknown())?;
+    let view = shared.tracker.experience(&tenant, &user_experience_id, correlation_id).await?;
+    view.map(Json).ok_or_else(unknown)
+}

@@ -1,0 +1,73 @@
+//! Every bound and default of the tracker, in one place, with its reason. What
+//! travels is bounded in [`labkit::wire::limits`], which both sides share.
+
+use std::time::Duration;
+
+/// The reorder window R: how far apart two deliveries of one experience may
+/// be swapped, and how long an end waits for a start that has not arrived.
+pub const REORDER_MS: i64 = 30_000;
+
+/// A tick gap above this is a pause of ours, not time that passed for anyone.
+pub const TICK_GAP_MS: i64 = 2_000;
+/// After a pause: what queued up in clients meanwhile arrives first.
+pub const SETTLING_MS: i64 = 120_000;
+/// What each old checkpoint adds while settling: the backlog is still coming.
+pub const SETTLING_EXTENSION_MS: i64 = 30_000;
+/// Settling ends after this, or a slow client would stop time for all.
+pub const SETTLING_MOST_MS: i64 = 600_000;
+/// Deadlines are late by one tick at most; ten ticks a second cost nothing.
+pub const TICK: Duration = Duration::from_millis(100);
+/// Experiences of one step of the sweep: bounds how long a shard is held.
+pub const SWEEP_STEP: usize = 500;
+
+/// Ids that an experience remembers whole.
+pub const IDS_WHOLE: usize = 64;
+/// Ids that an experience remembers, the later ones as fingerprints; then
+/// intermediates are refused.
+pub const IDS: usize = 1_024;
+/// Room kept for starts and ends after that. Each of these would only be an
+/// anomaly; beyond this room they are refused, too.
+pub const IDS_RESERVE: usize = 64;
+
+/// How long an ended experience stays whole, so that it can be looked at.
+pub const WHOLE_MS: i64 = 3_600_000;
+/// How long what remains of it answers duplicates: 24 h of acceptance age, 12 h
+/// of `sent_at` tolerance, and the hour above.
+pub const TOMBSTONE_MS: i64 = 37 * 3_600_000;
+
+/// Values of the label `type` that are learned where no list is configured.
+pub const LEARNED_TYPES: usize = 64;
+/// How often a change is computed again when others change the same
+/// experience at the same time.
+pub const CONFLICT_ROUNDS: usize = 32;
+
+/// Shards of the in-memory store: enough that a dozen threads seldom meet.
+pub const SHARDS: usize = 16;
+/// Log lines that wait for a slow reader of the event log; then ingest is
+/// refused (503) and virtual time stands still, because a lost line is worse.
+pub const OUTBOX_LINES: usize = 200_000;
+/// Lines of one write to the event log.
+pub const OUTBOX_STEP: usize = 2_000;
+/// How long to wait after the event log could not be written.
+pub const OUTBOX_RETRY: Duration = Duration::from_secs(1);
+
+/// Decompressed to compressed size of a body: honest batches stay below 15,
+/// since every checkpoint has random ids; a bomb reaches 1,000.
+pub const COMPRESSION_RATIO: usize = 20;
+/// Time for a request's head, and for the next request on a kept connection.
+pub const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+/// Time for a request's body: 1 MiB at 35 KB/s.
+pub const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+/// Connections at once; the next one waits in the listen queue.
+pub const CONNECTIONS: usize = 2_048;
+/// How long requests in flight may take to finish at shutdown.
+pub const SHUTDOWN_GRACE: Duration = Duration::from_secs(10);
+/// What `Retry-After` says when the store cannot commit now.
+pub const RETRY_AFTER_S: u32 = 2;
+
+/// Experiences of one answer of the query path, unless asked otherwise.
+pub const LISTED: usize = 100;
+/// And at most.
+pub const LISTED_MOST: usize = 1_000;
+/// How old the last tick may be for this process to call itself ready.
+pub const READY_TICK_AGE_MS: i64 = 5_000;

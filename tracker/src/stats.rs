@@ -1,0 +1,137 @@
+//! What this process did: the counters of `/metrics`.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use labkit::wire::Code;
+
+use crate::clock::VirtualTime;
+use crate::emit::Exposition;
+
+/// Counters of this process. They begin at 0 with it.
+#[derive(Debug, Default)]
+pub struct Stats {
+    /// Behind a mutex, as a request takes a hundred times as long as this lock.
+    requests: Mutex<BTreeMap<(&'static str, u16), u64>>,
+    accepted: AtomicU64,
+    duplicate: AtomicU64,
+    rejected: [AtomicU64; Code::ALL.len()],
+    conflicts: AtomicU64,
+    swept: AtomicU64,
+    lateness_ms: AtomicI64,
+    tick_failures: AtomicU64,
+    log_lines: AtomicU64,
+    log_failures: AtomicU64,
+    connections: AtomicI64,
+}
+
+impl Stats {
+    /// A request was answered; `route` is one of ours, never the client's text.
+    pub fn request(&self, route: &'static str, status: u16) {
+        let mut requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
+        *requests.entry((route, status)).or_default() += 1;
+    }
+
+    /// Checkpoints had their final disposition.
+    pub fn ingested(&self, accepted: u64, duplicate: u64) {
+        self.accepted.fetch_add(accepted, Ordering::Relaxed);
+        self.duplicate.fetch_add(duplicate, Ordering::Relaxed);
+    }
+
+    /// A checkpoint was refused.
+    pub fn rejected(&self, code: Code) {
+        self.rejected[code as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A change has to be computed again.
+    pub fn conflict(&self) {
+        self.conflicts.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A step of the sweep; `lateness_ms` is that of its latest record.
+    pub fn swept(&self, records: u64, lateness_ms: i64) {
+        self.swept.fetch_add(records, Ordering::Relaxed);
+        self.lateness_ms.store(lateness_ms, Ordering::Relaxed);
+    }
+
+    /// The store refused the clock's write: virtual time stands still.
+    pub fn tick_failed(&self) {
+        self.tick_failures.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Lines were written to the event log.
+    pub fn logged(&self, lines: u64) {
+        self.log_lines.fetch_add(lines, Ordering::Relaxed);
+    }
+
+    /// The event log could not be written.
+    pub fn log_failed(&self) {
+        self.log_failures.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A connection came (1) or went (-1).
+    pub fn connection(&self, by: i64) {
+        self.connections.fetch_add(by, Ordering::Relaxed);
+    }
+
+    /// The page `/metrics`.
+    pub fn render(&self, time: VirtualTime, backlog: Option<usize>) -> String {
+        let mut page = Exposition::default();
+        self.render_requests(&mut page);
+        self.render_ingest(&mut page);
+        self.render_time(&mut page, time);
+        let help = "Lines written to the event log.";
+        page.single("labkit_tracker_log_lines_total", "counter", help, get(&self.log_lines));
+        let help = "Failed writes to the event log; the lines are written again.";
+        page.single("labkit_tracker_log_failures_total", "counter", help, get(&self.log_failures));
+        if let Some(backlog) = backlog {
+            let help = "Events that wait to be written to the log.";
+            page.single("labkit_tracker_outbox_lines", "gauge", help, backlog);
+        }
+        page.finish()
+    }
+
+    fn render_requests(&self, page: &mut Exposition) {
+        let name = "labkit_tracker_http_requests_total";
+        page.family(name, "counter", "Answered requests, by route and status.");
+        let requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
+        for ((route, status), count) in requests.iter() {
+            page.sample(name, &[("route", *route), ("status", &status.to_string())], count);
+        }
+        let open = self.connections.load(Ordering::Relaxed);
+        page.single("labkit_tracker_http_connections", "gauge", "Open connections.", open);
+    }
+
+    fn render_ingest(&self, page: &mut Exposition) {
+        let name = "labkit_tracker_checkpoints_total";
+        page.family(name, "counter", "Checkpoints that were answered, by disposition.");
+        page.sample(name, &[("disposition", "accepted")], get(&self.accepted));
+        page.sample(name, &[("disposition", "duplicate")], get(&self.duplicate));
+        let name = "labkit_tracker_checkpoints_rejected_total";
+        page.family(name, "counter", "Checkpoints that were refused, by code.");
+        for code in Code::ALL {
+            page.sample(name, &[("code", code.as_str())], get(&self.rejected[code as usize]));
+        }
+        let help = "Changes computed again because another writer was first.";
+        page.single("labkit_tracker_conflicts_total", "counter", help, get(&self.conflicts));
+    }
+
+    fn render_time(&self, page: &mut Exposition, time: VirtualTime) {
+        let help = "Records that the sweep moved on.";
+        page.single("labkit_tracker_swept_total", "counter", help, get(&self.swept));
+        let lateness = self.lateness_ms.load(Ordering::Relaxed) as f64 / 1e3;
+        let help = "How far past its deadline the latest record of the last sweep was.";
+        page.single("labkit_tracker_sweep_lateness_seconds", "gauge", help, lateness);
+        let help = "Ticks that the store refused; deadlines stand still meanwhile.";
+        page.single("labkit_tracker_tick_failures_total", "counter", help, get(&self.tick_failures));
+        let help = "Time during which deadlines stood still: pauses of this tracker and settling.";
+        page.single("labkit_tracker_blind_seconds_total", "counter", help, time.blind as f64 / 1e3);
+        let help = "Settling that remains before deadlines run again.";
+        page.single("labkit_tracker_settling_seconds", "gauge", help, time.settling as f64 / 1e3);
+    }
+}
+
+fn get(counter: &AtomicU64) -> u64 {
+    counter.load(Ordering::Relaxed)
+}

@@ -1,0 +1,245 @@
+//! Everything in this process's memory, gone with it: for tests, trials and
+//! whoever can lose what is open.
+
+use std::collections::hash_map::RandomState;
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::future::ready;
+use std::hash::BuildHasher;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::{
+    Change, Commit, Filter, Loaded, Pending, Position, Reply, Row, Store, StoreError, Version,
+};
+use crate::clock::VirtualTime;
+use crate::limits::{OUTBOX_LINES, SHARDS};
+use crate::transition::{Cell, Count, Identity, Series, Stored};
+
+/// The in-memory store.
+#[derive(Debug)]
+pub struct Memory {
+    /// Plain mutexes: each is held for microseconds and never across an await.
+    shards: Vec<Mutex<Shard>>,
+    hasher: RandomState,
+    time: Mutex<VirtualTime>,
+    /// Lines that wait, over all shards.
+    waiting: AtomicUsize,
+}
+
+#[derive(Debug, Default)]
+struct Shard {
+    records: HashMap<Identity, (Version, Stored)>,
+    due: BTreeSet<(i64, Identity)>,
+    counters: HashMap<Series, Box<[i64; Cell::COUNT]>>,
+    outbox: VecDeque<(u64, Arc<str>)>,
+    /// The last version and the last outbox number given out. Both only rise.
+    last_version: Version,
+    last_line: u64,
+}
+
+impl Memory {
+    /// An empty store whose virtual time begins at `now`.
+    pub fn new(now: i64) -> Self {
+        Memory {
+            shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
+            hasher: RandomState::new(),
+            time: Mutex::new(VirtualTime::new(now)),
+            waiting: AtomicUsize::new(0),
+        }
+    }
+
+    fn shard_of(&self, identity: &Identity) -> MutexGuard<'_, Shard> {
+        let hash = self.hasher.hash_one(identity);
+        lock(&self.shards[(hash % SHARDS as u64) as usize])
+    }
+
+    fn time(&self) -> MutexGuard<'_, VirtualTime> {
+        lock(&self.time)
+    }
+
+    fn accepts(&self) -> Result<(), StoreError> {
+        match self.waiting.load(Ordering::Relaxed) < OUTBOX_LINES {
+            true => Ok(()),
+            false => Err(StoreError::OutboxFull),
+        }
+    }
+
+    fn apply_all(&self, changes: Vec<Change>) -> Result<Vec<Commit>, StoreError> {
+        self.accepts()?;
+        let apply = |change: Change| {
+            // Counted before they can be delivered, or the number could pass below 0.
+            let lines = change.lines.len();
+            self.waiting.fetch_add(lines, Ordering::Relaxed);
+            let commit = self.shard_of(&change.identity).apply(change);
+            if commit == Commit::Conflict {
+                self.waiting.fetch_sub(lines, Ordering::Relaxed);
+            }
+            commit
+        };
+        Ok(changes.into_iter().map(apply).collect())
+    }
+}
+
+/// A panic under the lock is a bug in this file that poisons nothing: each
+/// change is checked before its first write, and none of the writes can panic.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Shard {
+    fn apply(&mut self, change: Change) -> Commit {
+        let current = self.records.get(&change.identity);
+        let (version, due) = current.map_or((0, None), |(v, stored)| (*v, Some(stored.due())));
+        if version != change.expected {
+            return Commit::Conflict;
+        }
+        let next_due = change.next.as_ref().map(Stored::due);
+        if due != next_due {
+            // The key goes back and forth instead of being cloned.
+            let mut entry = (due.unwrap_or_default(), change.identity.clone());
+            if due.is_some() {
+                self.due.remove(&entry);
+            }
+            if let Some(next_due) = next_due {
+                entry.0 = next_due;
+                self.due.insert(entry);
+            }
+        }
+        self.last_version += 1;
+        match change.next {
+            Some(stored) => {
+                self.records.insert(change.identity, (self.last_version, stored));
+            }
+            None => {
+                self.records.remove(&change.identity);
+            }
+        }
+        change.counts.into_iter().for_each(|count| self.count(count));
+        for line in change.lines {
+            self.last_line += 1;
+            self.outbox.push_back((self.last_line, line.into()));
+        }
+        Commit::Done
+    }
+
+    fn count(&mut self, count: Count) {
+        let row = self.counters.entry(count.series).or_insert_with(|| Box::new([0; Cell::COUNT]));
+        row[count.cell.index()] += count.by;
+    }
+}
+
+impl Store for Memory {
+    fn load<'a>(&'a self, identities: &'a [Identity]) -> Reply<'a, Vec<Loaded>> {
+        let v = self.time().v;
+        let load = |identity: &Identity| match self.shard_of(identity).records.get(identity) {
+            Some((version, stored)) => {
+                Loaded { version: *version, v, stored: Some(stored.clone()) }
+            }
+            None => Loaded { version: 0, v, stored: None },
+        };
+        Box::pin(ready(Ok(identities.iter().map(load).collect())))
+    }
+
+    fn commit(&self, changes: Vec<Change>) -> Reply<'_, Vec<Commit>> {
+        Box::pin(ready(self.apply_all(changes)))
+    }
+
+    fn tick(&self, now: i64, late_arrivals: u64) -> Reply<'_, VirtualTime> {
+        let ticked = self.accepts().map(|()| {
+            let mut time = self.time();
+            *time = time.tick(now, late_arrivals);
+            *time
+        });
+        Box::pin(ready(ticked))
+    }
+
+    fn due(&self, limit: usize) -> Reply<'_, Vec<Identity>> {
+        let v = self.time().v;
+        let mut due: Vec<(i64, Identity)> = Vec::new();
+        for shard in &self.shards {
+            let shard = lock(shard);
+            due.extend(shard.due.iter().take_while(|(at, _)| *at <= v).take(limit).cloned());
+        }
+        due.sort_unstable();
+        due.truncate(limit);
+        Box::pin(ready(Ok(due.into_iter().map(|(_, identity)| identity).collect())))
+    }
+
+    fn counters(&self) -> Reply<'_, Vec<Row>> {
+        let mut sums: HashMap<Series, [i64; Cell::COUNT]> = HashMap::new();
+        for shard in &self.shards {
+            for (series, row) in &lock(shard).counters {
+                match sums.get_mut(series) {
+                    Some(sum) => sum.iter_mut().zip(row.iter()).for_each(|(sum, n)| *sum += n),
+                    None => {
+                        sums.insert(series.clone(), **row);
+                    }
+                }
+            }
+        }
+        Box::pin(ready(Ok(sums.into_iter().collect())))
+    }
+
+    fn oldest(&self) -> Reply<'_, Vec<(Arc<str>, i64)>> {
+        let mut oldest: HashMap<Arc<str>, i64> = HashMap::new();
+        for shard in &self.shards {
+            for (identity, (_, stored)) in &lock(shard).records {
+                let Some(began) = stored.unfinished_since() else { continue };
+                match oldest.get_mut(&identity.user_experience_id) {
+                    Some(oldest) => *oldest = began.min(*oldest),
+                    None => {
+                        oldest.insert(identity.user_experience_id.clone(), began);
+                    }
+                }
+            }
+        }
+        Box::pin(ready(Ok(oldest.into_iter().collect())))
+    }
+
+    fn list<'a>(&'a self, filter: Filter<'a>, limit: usize) -> Reply<'a, Vec<(Identity, Stored)>> {
+        let mut found: Vec<(i64, Identity, Stored)> = Vec::new();
+        for shard in &self.shards {
+            for (identity, (_, stored)) in &lock(shard).records {
+                if filter(identity, stored) {
+                    let began = stored.unfinished_since().unwrap_or(i64::MAX);
+                    found.push((began, identity.clone(), stored.clone()));
+                }
+            }
+            // Cut after each shard, so that a long list never lies in memory whole.
+            found.sort_unstable_by(|a, b| (a.0, &a.1).cmp(&(b.0, &b.1)));
+            found.truncate(limit);
+        }
+        let found = found.into_iter().map(|(_, identity, stored)| (identity, stored));
+        Box::pin(ready(Ok(found.collect())))
+    }
+
+    fn outbox(&self, limit: usize) -> Reply<'_, Vec<Pending>> {
+        let mut pending = Vec::new();
+        for (index, shard) in self.shards.iter().enumerate() {
+            let shard = lock(shard);
+            let left = limit - pending.len();
+            pending.extend(shard.outbox.iter().take(left).map(|(number, line)| Pending {
+                position: Position { shard: index, number: *number },
+                line: line.clone(),
+            }));
+        }
+        Box::pin(ready(Ok(pending)))
+    }
+
+    fn settle<'a>(&'a self, delivered: &'a [Pending]) -> Reply<'a, ()> {
+        for Pending { position, .. } in delivered {
+            let Some(shard) = self.shards.get(position.shard) else { continue };
+            let outbox = &mut lock(shard).outbox;
+            // Delivery is in order, so what is delivered stands in front.
+            while outbox.front().is_some_and(|(number, _)| *number <= position.number) {
+                outbox.pop_front();
+                self.waiting.fetch_sub(1, Ordering::Relaxed);
+            }
+        }
+        Box::pin(ready(Ok(())))
+    }
+
+    fn backlog(&self) -> Reply<'_, usize> {
+        Box::pin(ready(Ok(self.waiting.load(Ordering::Relaxed))))
+    }
+}

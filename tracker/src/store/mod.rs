@@ -1,0 +1,142 @@
+//! Where records live. A store never decides: it hands out a versioned record
+//! and takes back a new one with everything that follows from it, in one step,
+//! if the version still stands. So every store has the same life cycle.
+
+mod memory;
+
+#[cfg(test)]
+mod contract;
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+pub use memory::Memory;
+
+use crate::clock::VirtualTime;
+use crate::transition::{Cell, Count, Identity, Series, Stored};
+
+/// What a store's call gives back; boxed, so that a tracker can hold any store.
+pub type Reply<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
+
+/// Which state of a record a change was computed from. 0: none was there. A
+/// version is never used twice under one identity, even after forgetting.
+pub type Version = u64;
+
+/// A record as it was loaded.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Loaded {
+    /// What the change must expect.
+    pub version: Version,
+    /// Virtual time at the last tick of its shard.
+    pub v: i64,
+    /// The record, if there is one.
+    pub stored: Option<Stored>,
+}
+
+/// One experience's change: applied whole, or refused whole.
+#[derive(Clone, Debug)]
+pub struct Change {
+    /// Which experience.
+    pub identity: Identity,
+    /// The version it was computed from.
+    pub expected: Version,
+    /// The new record, due when it says; `None` forgets it.
+    pub next: Option<Stored>,
+    /// Counters that move with it.
+    pub counts: Vec<Count>,
+    /// Lines for the event log, in order.
+    pub lines: Vec<String>,
+}
+
+/// What became of a change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Commit {
+    /// It is applied.
+    Done,
+    /// The version no longer stands: load and compute again.
+    Conflict,
+}
+
+/// Why a store did nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StoreError {
+    /// The event log does not keep up.
+    OutboxFull,
+    /// Others changed the same experience each time.
+    Contended,
+}
+
+impl fmt::Display for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            StoreError::OutboxFull => {
+                "the event log does not keep up: too many lines wait to be written to stdout"
+            }
+            StoreError::Contended => "too many writers change the same experience",
+        })
+    }
+}
+
+impl std::error::Error for StoreError {}
+
+/// A series and its numbers, each at its [`Cell::index`].
+pub type Row = (Series, [i64; Cell::COUNT]);
+
+/// A line of the outbox, and how to say that it is delivered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pending {
+    /// Where it stands.
+    pub position: Position,
+    /// The line, without its end.
+    pub line: Arc<str>,
+}
+
+/// A place in the outbox: the shard, and a number that rises within it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[allow(missing_docs)]
+pub struct Position {
+    pub shard: usize,
+    pub number: u64,
+}
+
+/// Which unfinished experiences are wanted.
+pub type Filter<'a> = &'a (dyn Fn(&Identity, &Stored) -> bool + Send + Sync);
+
+/// The contract of every store; `store/contract.rs` tests each of them by it.
+pub trait Store: Send + Sync {
+    /// The records of `identities`, in their order.
+    fn load<'a>(&'a self, identities: &'a [Identity]) -> Reply<'a, Vec<Loaded>>;
+
+    /// Applies each change in one atomic step of its own, or refuses it as a
+    /// conflict. On an error any number of them may be applied: whoever sends
+    /// them again finds their ids seen.
+    fn commit(&self, changes: Vec<Change>) -> Reply<'_, Vec<Commit>>;
+
+    /// Advances virtual time to `now` and is the first write of every sweep:
+    /// a store that refuses it refuses ingest, too, and so time stands still.
+    fn tick(&self, now: i64, late_arrivals: u64) -> Reply<'_, VirtualTime>;
+
+    /// Identities due at the last tick, the earliest first, at most `limit`.
+    fn due(&self, limit: usize) -> Reply<'_, Vec<Identity>>;
+
+    /// Every series that ever moved.
+    fn counters(&self) -> Reply<'_, Vec<Row>>;
+
+    /// By definition, when the oldest unfinished experience began.
+    fn oldest(&self) -> Reply<'_, Vec<(Arc<str>, i64)>>;
+
+    /// Whole records that pass `filter`, the oldest first, at most `limit`.
+    fn list<'a>(&'a self, filter: Filter<'a>, limit: usize) -> Reply<'a, Vec<(Identity, Stored)>>;
+
+    /// Lines to deliver, in order per experience; the same ones again until
+    /// they are settled.
+    fn outbox(&self, limit: usize) -> Reply<'_, Vec<Pending>>;
+
+    /// Forgets lines that were delivered.
+    fn settle<'a>(&'a self, delivered: &'a [Pending]) -> Reply<'a, ()>;
+
+    /// Lines that wait.
+    fn backlog(&self) -> Reply<'_, usize>;
+}

@@ -1,0 +1,83 @@
+//! Time's own input: ticks, and whatever they make due.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use tokio::time::MissedTickBehavior;
+
+use crate::clock::Now;
+use crate::limits::{SWEEP_STEP, TICK};
+use crate::store::{Commit, StoreError};
+use crate::tracker::Tracker;
+use crate::transition::{Effects, Input, Stored, transition};
+
+impl Tracker {
+    /// One tick and all that became due by it, in bounded steps. The clock's
+    /// own write comes first: if the store refuses it, no time passes.
+    pub async fn sweep(&self) -> Result<u64, StoreError> {
+        self.tick().await?;
+        let mut swept = 0;
+        loop {
+            let step = self.sweep_step().await?;
+            swept += step.moved;
+            // A step in which others were faster each time comes again with the next tick.
+            if step.found < SWEEP_STEP || step.moved == 0 {
+                return Ok(swept);
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+
+    async fn sweep_step(&self) -> Result<Step, StoreError> {
+        let due = self.store.due(SWEEP_STEP).await?;
+        if due.is_empty() {
+            return Ok(Step { found: 0, moved: 0 });
+        }
+        let (real, mut lateness) = (self.clock.now_ms(), 0);
+        let loaded = self.store.load(&due).await?;
+        let found = due.len();
+        let changes = due.into_iter().zip(loaded).map(|(identity, mut loaded)| {
+            let stored = loaded.stored.take();
+            let due = stored.as_ref().map_or(loaded.v, Stored::due);
+            lateness = lateness.max(loaded.v - due);
+            let mut effects = Effects::default();
+            let now = Now { v: loaded.v, real };
+            let (next, _) = transition(stored, Input::Deadline, now, &mut effects);
+            self.change(identity, &loaded, next, effects, real)
+        });
+        let commits = self.store.commit(changes.collect()).await?;
+        let moved = commits.iter().filter(|commit| **commit == Commit::Done).count() as u64;
+        self.stats.swept(moved, lateness);
+        self.told.notify_one();
+        Ok(Step { found, moved })
+    }
+}
+
+struct Step {
+    found: usize,
+    moved: u64,
+}
+
+/// Ticks until `shutdown` resolves. One sweep at a time: what a slow one
+/// misses is a gap in the ticks, which virtual time knows how to treat.
+pub(crate) async fn run(tracker: Arc<Tracker>, shutdown: impl Future<Output = ()>) {
+    let mut ticks = tokio::time::interval(TICK);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut failing = false;
+    tokio::pin!(shutdown);
+    loop {
+        tokio::select! {
+            _ = ticks.tick() => {}
+            () = &mut shutdown => return,
+        }
+        match tracker.sweep().await {
+            Ok(_) => failing = false,
+            // Said once per outage, not ten times a second.
+            Err(error) if !failing => {
+                failing = true;
+                tracing::error!(%error, "the sweep is refused: deadlines stand still");
+            }
+            Err(_) => {}
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! The tracker itself: definitions, store, clock and counters around the
+//! transition. Routes and tasks are thin faces of it.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use labkit::definition::Registry;
+use labkit::wire::CorrelationId;
+use tokio::sync::Notify;
+
+use crate::clock::{Clock, VirtualTime};
+use crate::emit::exposition::{self, Totals};
+use crate::emit::log;
+use crate::stats::Stats;
+use crate::store::{Change, Loaded, Pending, Row, Store, StoreError};
+use crate::transition::{Definition, Effects, Identity, Stored};
+use crate::types::Types;
+use crate::view::View;
+
+/// What a tracker is made of besides its definitions, store and clock.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    /// The `type`s that are accepted; empty: any, and the first ones are learned.
+    pub types: Vec<String>,
+}
+
+/// One tracker. Cheap to share: everything behind it is.
+pub struct Tracker {
+    pub(crate) registry: Registry,
+    /// The registry's definitions in its order, as records share them.
+    pub(crate) definitions: Vec<Arc<Definition>>,
+    pub(crate) types: Types,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) stats: Stats,
+    /// Wakes the event log's writer.
+    pub(crate) told: Notify,
+    /// Old checkpoints since the last tick: a backlog is still coming in.
+    pub(crate) late_arrivals: AtomicU64,
+    /// The last tick's result, for the metrics.
+    time: RwLock<VirtualTime>,
+}
+
+impl Tracker {
+    /// A tracker on `store`, whose past it takes up.
+    pub async fn new(
+        registry: Registry,
+        settings: Settings,
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, StoreError> {
+        let types = Types::new(&settings.types);
+        let time = store.tick(clock.now_ms(), 0).await?;
+        types.learn(store.counters().await?.into_iter().map(|(series, _)| series.service));
+        Ok(Tracker {
+            definitions: registry.iter().map(|d| Arc::new(Definition::from(d))).collect(),
+            registry,
+            types,
+            store,
+            clock,
+            stats: Stats::default(),
+            told: Notify::new(),
+            late_arrivals: AtomicU64::new(0),
+            time: RwLock::new(time),
+        })
+    }
+
+    pub(crate) fn definition(&self, id: &str) -> Option<&Arc<Definition>> {
+        self.registry.index(id).and_then(|index| self.definitions.get(index as usize))
+    }
+
+    /// The change that makes `next` of what was loaded, with its effects.
+    pub(crate) fn change(
+        &self,
+        identity: Identity,
+        loaded: &Loaded,
+        next: Option<Stored>,
+        effects: Effects<'_>,
+        real: i64,
+    ) -> Change {
+        let lines = effects.events.iter().map(|event| log::line(&identity, event, real)).collect();
+        let mut counts = effects.counts;
+        for count in &mut counts {
+            count.series.service = self.types.label(&count.series.service);
+        }
+        Change { identity, expected: loaded.version, next, counts, lines }
+    }
+
+    /// Advances virtual time to the clock's present.
+    pub async fn tick(&self) -> Result<VirtualTime, StoreError> {
+        let late = self.late_arrivals.swap(0, Ordering::Relaxed);
+        match self.store.tick(self.clock.now_ms(), late).await {
+            Ok(time) => {
+                *self.time.write().unwrap_or_else(PoisonError::into_inner) = time;
+                Ok(time)
+            }
+            Err(error) => {
+                self.late_arrivals.fetch_add(late, Ordering::Relaxed);
+                self.stats.tick_failed();
+                Err(error)
+            }
+        }
+    }
+
+    /// Virtual time at the last tick.
+    pub(crate) fn time(&self) -> VirtualTime {
+        *self.time.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// One experience as it stands, for people.
+    pub async fn experience(
+        &self,
+        tenant: &Arc<str>,
+        user_experience_id: &str,
+        correlation_id: CorrelationId,
+    ) -> Result<Option<View>, StoreError> {
+        let identity = Identity {
+            tenant: tenant.clone(),
+            user_experience_id: user_experience_id.into(),
+            correlation_id,
+        };
+        let loaded = self.store.load(std::slice::from_ref(&identity)).await?;
+        let found = loaded.into_iter().next();
+        Ok(found.and_then(|loaded| Some(View::new(&identity, &loaded.stored?, loaded.v))))
+    }
+
+    /// The store's counters, and the ages of the oldest, in seconds.
+    pub(crate) async fn totals(&self) -> Result<(Vec<Row>, BTreeMap<Arc<str>, f64>), StoreError> {
+        let now = self.clock.now_ms();
+        let rows = self.store.counters().await?;
+        self.types.learn(rows.iter().map(|(series, _)| series.service.clone()));
+        let age = |began: i64| (now - began).max(0) as f64 / 1e3;
+        let oldest = self.store.oldest().await?.into_iter().map(|(id, began)| (id, age(began)));
+        Ok((rows, oldest.collect()))
+    }
+
+    /// The page `/metrics/sli`.
+    pub async fn sli(&self) -> Result<String, StoreError> {
+        let (rows, oldest) = self.totals().await?;
+        let types = self.types.all();
+        Ok(exposition::render(&Totals::new(&rows, &self.definitions, &types), &oldest))
+    }
+
+    /// The page `/metrics`.
+    pub async fn metrics(&self) -> String {
+        self.stats.render(self.time(), self.store.backlog().await.ok())
+    }
+
+    /// Lines for the event log, to be [settled](Tracker::settle) once written.
+    pub async fn outbox(&self, limit: usize) -> Result<Vec<Pending>, StoreError> {
+        self.store.outbox(limit).await
+    }
+
+    /// The lines are written.
+    pub async fn settle(&self, written: &[Pending]) -> Result<(), StoreError> {
+        self.store.settle(written).await?;
+        self.stats.logged(written.len() as u64);
+        Ok(())
+    }
+}

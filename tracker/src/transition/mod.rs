@@ -1,0 +1,22 @@
+//! The life cycle of an experience as one pure function. The only place that
+//! decides anything; whatever stores, sweeps or answers asks here.
+//!
+//! It does no I/O and reads no clock: what was, what came and when are its
+//! arguments, and what is and what follows from it are its results.
+
+mod effects;
+mod input;
+mod record;
+mod table;
+
+#[cfg(test)]
+mod cells;
+#[cfg(test)]
+mod properties;
+
+pub use effects::{Anomaly, Cell, Count, Effects, Event, EventKind, Series};
+pub use input::{Arrival, Input};
+pub use record::{
+    Definition, End, Ended, Final, Identity, Record, Seen, Span, State, Stored, Tombstone,
+};
+pub use table::{Disposition, transition};
