@@ -1,0 +1,71 @@
+//! A fork child goes on without being told. One test, as a test binary with
+//! other threads at work would fork them, too.
+
+mod support;
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use labkit::{Client, Exit, Stats};
+use nix::sys::wait::{WaitStatus, waitpid};
+use support::{Response, Server, record};
+
+const SOON: Duration = Duration::from_secs(10);
+
+/// Runs `child` in a forked process; its result is the exit code.
+#[allow(unsafe_code)]
+fn in_child(child: impl FnOnce() -> bool) {
+    // SAFETY: the child runs only the library, whose point it is to bear
+    // this, and leaves without the parent's exit handlers.
+    match unsafe { libc::fork() } {
+        0 => {
+            let fine = child();
+            // SAFETY: ends the child at once.
+            unsafe { libc::_exit(i32::from(!fine)) }
+        }
+        pid => {
+            let status = waitpid(nix::unistd::Pid::from_raw(pid), None).unwrap();
+            assert!(matches!(status, WaitStatus::Exited(_, 0)), "{status:?}");
+        }
+    }
+}
+
+fn is(client: &Client, expected: (u64, u64)) -> bool {
+    let stats: Stats = client.stats();
+    stats.balances() && (stats.recorded, stats.acknowledged) == expected
+}
+
+#[test]
+fn the_parent_keeps_its_queue_and_the_child_sends_only_its_own() {
+    let server = Server::start(|_| Response::Accept);
+    let client = server.client(r#","batch_age_ms":60000"#);
+    let definition = client.definition("create_order").unwrap();
+    record(&client, 10);
+    let mut inherited = client.start(definition, None, None).unwrap();
+
+    for _ in 0..20 {
+        let client = client.clone();
+        in_child(move || {
+            let fresh = is(&client, (0, 0));
+            // A block of the parent's is the parent's to end.
+            client.leave(&mut inherited, Exit::Normal, "").unwrap();
+            let silent = is(&client, (0, 0));
+            record(&client, 2);
+            client.flush(SOON).is_ok() && fresh && silent && is(&client, (2, 2))
+        });
+    }
+
+    client.leave(&mut inherited, Exit::Normal, "").unwrap();
+    client.shutdown(SOON).unwrap();
+    assert!(is(&client, (12, 12)));
+    let mut seen = HashSet::new();
+    let mut instances = HashSet::new();
+    while let Ok(request) = server.requests.try_recv() {
+        let body: serde_json::Value = serde_json::from_str(&request.body).unwrap();
+        instances.insert(body["instance_id"].as_str().unwrap().to_owned());
+        for id in request.ids() {
+            assert!(seen.insert(id), "sent twice");
+        }
+    }
+    assert_eq!((seen.len(), instances.len()), (12 + 20 * 2, 21));
+}
