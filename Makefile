@@ -6,17 +6,110 @@ MAKEFLAGS += --no-builtin-rules
 
 PREFIX ?= /usr/local
 LIB := target/lib
+VENV := target/venv
+BENCH := target/bench
+SOAK := target/soak
+CFLAGS_TEST := -std=gnu99 -Wall -Wextra -Wpedantic -Werror -O1 -g -pthread -Iinclude
 
 # Every binding's tests load what ships, not a test build.
 export LABKIT_LIBRARY := $(CURDIR)/$(LIB)/liblabkit.so.0
+export LD_LIBRARY_PATH := $(CURDIR)/$(LIB):$(LD_LIBRARY_PATH)
 
 .PHONY: help
 help: ## List what can be made
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-# --- the library ------------------------------------------------------------
+# --- set-up -------------------------------------------------------------------
 
-# Without the rlib beside them cross-crate LTO works: a third of the size.
+.PHONY: setup
+setup: ## Install what tests and demo need (Debian packages as root, PyPI)
+	@scripts/setup $(VENV)
+
+# --- the library --------------------------------------------------------------
+
 .PHONY: lib
 lib: ## Build the shared and static library and Go's object into target/lib
 	@scripts/build-lib $(LIB)
+
+.PHONY: header
+header: ## Write include/labkit.h anew from src/ffi
+	@scripts/header include/labkit.h
+
+.PHONY: dist
+dist: lib ## Pack library, header, pkg-config file and tracker into target/dist
+	@cargo build --quiet --release -p labkit-tracker
+	@scripts/dist $(LIB) target/dist
+
+.PHONY: install
+install: dist ## Install them under PREFIX (/usr/local)
+	@cp -a target/dist/. $(DESTDIR)$(PREFIX)/
+	@sed -i 's|^prefix=.*|prefix=$(PREFIX)|' $(DESTDIR)$(PREFIX)/lib/pkgconfig/labkit.pc
+	@echo "installed under $(DESTDIR)$(PREFIX)"
+
+# --- tests --------------------------------------------------------------------
+
+.PHONY: test
+test: setup lib test-rust test-c test-ruby test-go test-python test-tracker test-demo ## Run every test
+	@echo "all tests passed"
+
+.PHONY: test-rust
+test-rust: ## Library: unit, property, delivery, fork, corpus
+	@echo "== rust"
+	@cargo test --quiet -p labkit
+
+.PHONY: test-c
+test-c: lib ## Corpus, misuse and example in C, shared and static, under valgrind
+	@echo "== c"
+	@tests/c/run "$(CC) $(CFLAGS_TEST)" $(LIB)
+
+.PHONY: test-ruby
+test-ruby: lib ## Ruby: corpus and specs
+	@echo "== ruby"
+	@cd bindings/ruby && rspec --format progress
+
+.PHONY: test-go
+test-go: lib ## Go: corpus and tests, static and shared, with the race detector
+	@echo "== go"
+	@cd bindings/go && go test -race ./... && go test -race -tags labkit_shared ./...
+
+.PHONY: test-python
+test-python: lib ## Python: corpus and tests
+	@echo "== python"
+	@cd bindings/python && $(CURDIR)/$(VENV)/bin/python -m pytest -q
+
+.PHONY: test-tracker
+test-tracker: ## Tracker: transitions, stores, corpus, the real binary over a real socket
+	@echo "== tracker"
+	@cargo test --quiet -p labkit-tracker
+
+.PHONY: test-demo
+test-demo: lib ## The demo, as a test
+	@echo "== demo"
+	@$(MAKE) --no-print-directory demo
+
+# --- checks -------------------------------------------------------------------
+
+.PHONY: check
+check: setup ## Formatting, lints, header drift, licences, in every language
+	@scripts/check $(VENV)
+
+# --- the rest -----------------------------------------------------------------
+
+.PHONY: demo
+demo: setup lib ## Ruby, Go and Python share experiences; ends with a table of outcomes
+	@cargo build --quiet --release -p labkit-tracker
+	@examples/gitlab/run $(VENV)/bin/python
+
+.PHONY: bench
+bench: setup lib ## Figures beside their peers, as a table and in target/bench/*.jsonl
+	@mkdir -p $(BENCH)
+	@scripts/bench $(BENCH) $(VENV)
+
+.PHONY: soak
+soak: lib ## Long runs of fork and of kill, results in target/soak/*.jsonl
+	@mkdir -p $(SOAK)
+	@scripts/soak $(SOAK)
+
+.PHONY: clean
+clean: ## Remove what was built
+	@rm -rf target bindings/go/lib

@@ -8,6 +8,7 @@ use crate::wire::CorrelationId;
 /// fits the usual three-field meta, and makes a mark four cache lines.
 const INLINE_BYTES: usize = 120;
 
+#[allow(clippy::large_enum_variant)] // by value is the point, and almost all are marks
 pub(crate) enum Record {
     /// A moment of an experience whose life cycle is ours.
     Mark(Mark),

@@ -4,8 +4,10 @@
 use std::time::Duration;
 
 use ureq::Agent;
+use ureq::config::ConfigBuilder;
 use ureq::http::Response;
 use ureq::http::header::RETRY_AFTER;
+use ureq::typestate::AgentScope;
 
 use super::{Interrupt, Reply, Transport};
 use crate::config::Config;
@@ -38,17 +40,17 @@ impl Http {
             .output_buffer_size(BUFFER_BYTES)
             .max_idle_connections(1)
             .user_agent(format!("{}/{}", config.sdk.name, config.sdk.version));
-        let builder = match &config.ca_file {
-            Some(path) => builder.tls_config(trust(path)?),
-            None => builder,
-        };
+        let builder = with_trust(builder, config)?;
         Ok(Http { agent: builder.build().into(), url: config.checkpoints_url() })
     }
 }
 
+type Builder = ConfigBuilder<AgentScope>;
+
 #[cfg(feature = "tls")]
-fn trust(path: &std::path::Path) -> Result<ureq::tls::TlsConfig, Error> {
+fn with_trust(builder: Builder, config: &Config) -> Result<Builder, Error> {
     use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
+    let Some(path) = &config.ca_file else { return Ok(builder) };
     let refuse = |e: &dyn std::fmt::Display| {
         Error::InvalidConfig(format!("`ca_file`: {}: {e}", path.display()))
     };
@@ -62,12 +64,18 @@ fn trust(path: &std::path::Path) -> Result<ureq::tls::TlsConfig, Error> {
     if certificates.is_empty() {
         return Err(refuse(&"expected at least one certificate in PEM form"));
     }
-    Ok(TlsConfig::builder().root_certs(RootCerts::from(certificates)).build())
+    let tls = TlsConfig::builder().root_certs(RootCerts::from(certificates)).build();
+    Ok(builder.tls_config(tls))
 }
 
 #[cfg(not(feature = "tls"))]
-fn trust(_path: &std::path::Path) -> Result<ureq::tls::TlsConfig, Error> {
-    Err(Error::InvalidConfig("`ca_file`: this library was built without TLS".into()))
+fn with_trust(builder: Builder, config: &Config) -> Result<Builder, Error> {
+    match &config.ca_file {
+        None => Ok(builder),
+        Some(_) => {
+            Err(Error::InvalidConfig("`ca_file`: this library was built without TLS".into()))
+        }
+    }
 }
 
 impl Transport for Http {

@@ -2,7 +2,7 @@
 //! thread, HTTP/1.1 with kept connections.
 #![allow(dead_code, missing_docs, unreachable_pub)] // each test binary uses its own part
 
-use std::io::{BufRead, BufReader, Read as _, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
