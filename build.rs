@@ -19,7 +19,7 @@ fn header() {
     println!("cargo:rerun-if-changed=src/ffi");
     let Ok(path) = std::env::var("LABKIT_HEADER") else { return };
     // The order of the header: what a reader meets first comes first.
-    let files = ["status", "client", "definition", "experience", "testing"];
+    let files = ["status", "client", "definition", "experience", "carrier", "observed", "testing"];
     let config = cbindgen::Config::from_file("cbindgen.toml").expect("cbindgen.toml is valid");
     let builder = cbindgen::Builder::new().with_config(config);
     files

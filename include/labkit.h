@@ -207,10 +207,7 @@ typedef uint64_t labkit_client;
 
 /**
  * What became of everything that was recorded in this process. Whenever
- * nothing is in progress,
- *
- *     recorded = acknowledged + rejected + queued + dropped
- *
+ * nothing is in progress, recorded = acknowledged + rejected + queued + dropped,
  * and `dropped` is the sum of all fields whose names begin with `dropped_`.
  */
 typedef struct labkit_stats {
@@ -330,24 +327,23 @@ const char *labkit_version(void);
  * `endpoint` ("http://host:port" of the tracker) unless `transport` is
  * "memory". Every other key has a default:
  *
- *     strict              false   true in development and test: mistakes are
- *                                 errors; otherwise they are counted and the
- *                                 checkpoint goes out without what was wrong
- *     transport           "http"  "memory": nothing is sent, see labkit_test_take()
- *     token               null    bearer token
- *     sdk                 {"name": "labkit", "version": ...}
- *     non_local_exit      "handled"   or "error", see labkit_experience_leave()
- *     queue_items         8192    checkpoints that wait at most
- *     queue_bytes         1048576 bytes of long texts that wait at most
- *     batch_items         200     checkpoints in one request at most
- *     batch_bytes         262144  bytes of one request at most
- *     batch_age_ms        1000    how long a checkpoint waits for company
- *     request_timeout_ms  10000   the whole of one request
- *     connect_timeout_ms  3000    the connection's part of it
- *     backoff_base_ms     500     the first retry waits up to this long
- *     backoff_cap_ms      60000   no retry waits longer
- *     ca_file             null    certificates (PEM) to trust instead of the built-in ones
- *     spool_dir           null    a directory for what could not be sent in time
+ * - `strict` (false): true in development and test, where mistakes are errors;
+ *   otherwise they are counted, and the checkpoint goes out without what was
+ *   wrong
+ * - `transport` ("http"): "memory" sends nothing, see labkit_test_take()
+ * - `token` (null): bearer token
+ * - `sdk` ({"name": "labkit", "version": ...}): the wrapper's own
+ * - `non_local_exit` ("handled"): or "error", see labkit_experience_leave()
+ * - `queue_items` (8192): checkpoints that wait at most
+ * - `queue_bytes` (1048576): bytes of long texts that wait at most
+ * - `batch_items` (200), `batch_bytes` (262144): one request at most
+ * - `batch_age_ms` (1000): how long a checkpoint waits for company
+ * - `request_timeout_ms` (10000): the whole of one request
+ * - `connect_timeout_ms` (3000): the connection's part of it
+ * - `backoff_base_ms` (500): the first retry waits up to this long
+ * - `backoff_cap_ms` (60000): no retry waits longer
+ * - `ca_file` (null): certificates (PEM) to trust instead of the built-in ones
+ * - `spool_dir` (null): a directory for what could not be sent in time
  *
  * A key that is not known is refused by name. Definitions are read here, and
  * only here; no thread is started and no connection made before the first

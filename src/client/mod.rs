@@ -132,8 +132,8 @@ impl Client {
     /// [`Error::DeadlineExceeded`]: some of it still waits.
     pub fn flush(&self, timeout: Duration) -> Result<(), Error> {
         let process = self.running_process();
-        if !process.has_worker() {
-            return settled_or_late(process);
+        if !process.has_worker() || self.shared().is_closed() {
+            return settled_or_late(process); // nobody is there to wait for
         }
         let until = Instant::now() + timeout;
         let (done, wait) = bounded(1);

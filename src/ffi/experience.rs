@@ -1,18 +1,16 @@
 //! Experiences: plain values that the caller owns.
 
-use std::borrow::Cow;
 use std::ffi::c_char;
 
 use super::client::LabkitClient;
 use super::handle;
+use super::image::{fill, image, on, ours, reason_text};
 use super::panic::barrier;
 use super::ptr;
 use super::status::Status;
-use crate::client::{Client, Delivery, Observed};
-use crate::error::Error;
-use crate::experience::{Exit, Experience};
-use crate::wire::limits::{META_BYTES, NAME_BYTES, REASON_BYTES};
-use crate::wire::{Outcome, Timestamp};
+use crate::client::Client;
+use crate::experience::Exit;
+use crate::wire::limits::{META_BYTES, NAME_BYTES};
 
 /// One run of a user experience: a plain value, owned by the caller, who
 /// declares it wherever it suits. It holds no pointers, and the library keeps
@@ -29,21 +27,6 @@ pub struct LabkitExperience {
     pub opaque: [u64; 64],
 }
 
-/// What lies in the opaque words. Every field is an integer or made of such,
-/// so any bytes at all are a valid value.
-#[repr(C)]
-struct Image {
-    magic: u64,
-    client: LabkitClient,
-    experience: Experience,
-}
-
-/// "labkitxp": bytes that do not begin so are not ours.
-const MAGIC: u64 = u64::from_le_bytes(*b"labkitxp");
-
-const _: () = assert!(size_of::<Image>() <= size_of::<LabkitExperience>());
-const _: () = assert!(align_of::<Image>() <= align_of::<LabkitExperience>());
-
 /// Left by reaching the block's end.
 pub const LABKIT_EXIT_NORMAL: u32 = 0;
 /// Left by an exception or a panic.
@@ -55,15 +38,6 @@ pub const LABKIT_EXIT_CANCELLED: u32 = 3;
 /// Left with the process, or with the thread of control: nobody can say how
 /// it ended, so nothing is sent, and the tracker sees a lost end.
 pub const LABKIT_EXIT_ABANDONED: u32 = 4;
-
-/// It ended well.
-pub const LABKIT_OUTCOME_SUCCESS: u32 = 0;
-/// It failed.
-pub const LABKIT_OUTCOME_ERROR: u32 = 1;
-/// It ended as expected, though not as hoped: no failure of ours.
-pub const LABKIT_OUTCOME_HANDLED: u32 = 2;
-/// It turned out not to be an experience.
-pub const LABKIT_OUTCOME_DISCARDED: u32 = 3;
 
 /// Starts an experience: notes the time and records a `start`.
 ///
@@ -252,11 +226,8 @@ pub unsafe extern "C" fn labkit_experience_leave(
 /// Whether the experience has started and not ended. NULL: false.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn labkit_experience_is_active(experience: *const LabkitExperience) -> bool {
-    // SAFETY: obligation Experience; nothing is written.
-    match unsafe { image(experience.cast_mut()) } {
-        Ok(image) => image.magic == MAGIC && image.experience.is_active(),
-        Err(_) => false,
-    }
+    // SAFETY: obligation Experience.
+    unsafe { ours(experience) }.is_ok_and(|image| image.experience.is_active())
 }
 
 /// Describes an experience as a JSON object: `user_experience_id`,
@@ -276,8 +247,8 @@ pub unsafe extern "C" fn labkit_experience_info(
     len: *mut usize,
 ) -> Status {
     barrier(|| {
-        // SAFETY: obligation Experience; nothing is written.
-        let image = ours(unsafe { image(experience.cast_mut()) }?)?;
+        // SAFETY: obligation Experience.
+        let image = unsafe { ours(experience) }?;
         let xp = &image.experience;
         let text = handle::with(image.client, |client| {
             let mut info = serde_json::json!({
@@ -297,184 +268,4 @@ pub unsafe extern "C" fn labkit_experience_info(
         // SAFETY: obligation Out.
         unsafe { ptr::copy_out(&text, buf, cap, len) }
     })
-}
-
-/// Writes the carrier that takes the experience to another process:
-/// `{"<user_experience_id>": {"start_time": ..., "correlation_id": ...}}`.
-/// It is at most 256 bytes; carriers of several experiences are one object
-/// with all their keys.
-///
-/// `experience`: not NULL. `buf`, `cap`, `len`: as for
-/// labkit_definition_info().
-///
-/// Fails with LABKIT_STATUS_NOT_STARTED, LABKIT_STATUS_OVER,
-/// LABKIT_STATUS_BUFFER_TOO_SMALL or LABKIT_STATUS_INVALID_HANDLE.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn labkit_experience_carrier(
-    experience: *const LabkitExperience,
-    buf: *mut c_char,
-    cap: usize,
-    len: *mut usize,
-) -> Status {
-    barrier(|| {
-        // SAFETY: obligation Experience; nothing is written.
-        let image = ours(unsafe { image(experience.cast_mut()) }?)?;
-        let carrier = handle::with(image.client, |client| {
-            client.carrier(&image.experience).ok_or(Status::Over)
-        })?;
-        // SAFETY: obligation Out.
-        unsafe { ptr::copy_out(&carrier, buf, cap, len) }
-    })
-}
-
-/// Continues what a carrier brought: records an `intermediate`.
-///
-/// `carrier`: not NULL, at most 4 KiB; may hold other experiences, too.
-/// `job`: NULL with length 0, or the job's own correlation id or jid, from
-/// which the correlation id is derived if the carrier has none (GitLab's Ruby
-/// library writes such). `category`: NULL with length 0 for "resume". `meta`
-/// and `out`: as for labkit_experience_start(). Any thread.
-///
-/// Fails with LABKIT_STATUS_NOT_IN_CARRIER, LABKIT_STATUS_INVALID_CARRIER,
-/// LABKIT_STATUS_TOO_LONG, LABKIT_STATUS_INVALID_UTF8, and as
-/// labkit_experience_start().
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn labkit_experience_resume(
-    client: LabkitClient,
-    definition: u32,
-    carrier: *const c_char,
-    carrier_len: usize,
-    job: *const c_char,
-    job_len: usize,
-    category: *const c_char,
-    category_len: usize,
-    meta: *const c_char,
-    meta_len: usize,
-    out: *mut LabkitExperience,
-) -> Status {
-    barrier(|| {
-        // SAFETY: obligation Text, here and in the next three.
-        let carrier = unsafe { ptr::text(carrier, carrier_len) }?;
-        // SAFETY: as above.
-        let job = unsafe { ptr::text(job, job_len) }?;
-        // SAFETY: as above.
-        let category = unsafe { ptr::lenient(category, category_len, NAME_BYTES) }?;
-        // SAFETY: as above.
-        let meta = unsafe { ptr::lenient(meta, meta_len, META_BYTES) }?;
-        // SAFETY: obligation Experience.
-        let image = unsafe { image(out) }?;
-        let resumed = handle::with(client, |client| {
-            let (category, meta) = (category.as_deref(), meta.as_deref());
-            Ok(client.take_up(definition, carrier, job, category, meta)?)
-        })?;
-        Ok(fill(image, client, resumed))
-    })
-}
-
-/// Records start and end of something that is already over.
-///
-/// `correlation_id`, `meta`: as for labkit_experience_start().
-/// `start_time_ms`: milliseconds since the Unix epoch; later than now counts
-/// as now. `outcome`: one of LABKIT_OUTCOME_*. `reason`: may be NULL with
-/// length 0; cut after 256 bytes. Any thread.
-///
-/// Fails with LABKIT_STATUS_INVALID_ARGUMENT if `outcome` is none of them, and
-/// as labkit_experience_start().
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn labkit_observed(
-    client: LabkitClient,
-    definition: u32,
-    correlation_id: *const c_char,
-    correlation_id_len: usize,
-    start_time_ms: i64,
-    outcome: u32,
-    reason: *const c_char,
-    reason_len: usize,
-    meta: *const c_char,
-    meta_len: usize,
-) -> Status {
-    barrier(|| {
-        // SAFETY: obligation Text, here and in the next two.
-        let correlation = unsafe { ptr::lenient(correlation_id, correlation_id_len, NAME_BYTES) }?;
-        // SAFETY: as above.
-        let reason = unsafe { reason_text(reason, reason_len) }?;
-        // SAFETY: as above.
-        let meta = unsafe { ptr::lenient(meta, meta_len, META_BYTES) }?;
-        let outcome = match outcome {
-            LABKIT_OUTCOME_SUCCESS => Outcome::Success,
-            LABKIT_OUTCOME_ERROR => Outcome::Error,
-            LABKIT_OUTCOME_HANDLED => Outcome::Handled,
-            LABKIT_OUTCOME_DISCARDED => Outcome::Discarded,
-            _ => return Err(Status::InvalidArgument),
-        };
-        let observed = Observed {
-            correlation_id: correlation.as_deref(),
-            start_time: Timestamp::from_millis(start_time_ms),
-            outcome,
-            reason: Some(&reason),
-            meta: meta.as_deref(),
-        };
-        handle::with(client, |client| Ok(client.observed(definition, observed)?.into()))
-    })
-}
-
-/// Records a whole payload of the wire format, for callers that keep the life
-/// cycle themselves. An `id` is minted if it has none.
-///
-/// `payload`: a JSON object, at most 16 KiB, copied. Any thread.
-///
-/// Fails with LABKIT_STATUS_INVALID_CHECKPOINT, LABKIT_STATUS_INVALID_UTF8,
-/// LABKIT_STATUS_QUEUE_FULL or LABKIT_STATUS_INVALID_HANDLE.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn labkit_checkpoint_record(
-    client: LabkitClient,
-    payload: *const c_char,
-    len: usize,
-) -> Status {
-    barrier(|| {
-        // SAFETY: obligation Text.
-        let payload = unsafe { ptr::text(payload, len) }?;
-        handle::with(client, |client| Ok(client.record(payload)?.into()))
-    })
-}
-
-/// # Safety
-/// Obligation Text.
-unsafe fn reason_text<'a>(reason: *const c_char, len: usize) -> Result<Cow<'a, str>, Status> {
-    // SAFETY: passed on.
-    Ok(unsafe { ptr::lenient(reason, len, REASON_BYTES) }?.unwrap_or_default())
-}
-
-/// # Safety
-/// Obligation Experience.
-unsafe fn image<'a>(experience: *mut LabkitExperience) -> Result<&'a mut Image, Status> {
-    // SAFETY: passed on; an Image is smaller than the value, no more aligned,
-    // and valid whatever its bytes are.
-    unsafe { ptr::inout(experience.cast::<Image>()) }
-}
-
-fn ours(image: &mut Image) -> Result<&mut Image, Status> {
-    match image.magic {
-        MAGIC => Ok(image),
-        _ => Err(Status::NotStarted),
-    }
-}
-
-fn fill(image: &mut Image, client: LabkitClient, begun: (Experience, Delivery)) -> Status {
-    let (experience, delivery) = begun;
-    *image = Image { magic: MAGIC, client, experience };
-    delivery.into()
-}
-
-/// Runs a call on an experience with the client that made it.
-///
-/// # Safety
-/// Obligation Experience.
-unsafe fn on(
-    experience: *mut LabkitExperience,
-    call: impl FnOnce(&Client, &mut Experience) -> Result<Delivery, Error>,
-) -> Result<Status, Status> {
-    // SAFETY: passed on.
-    let image = ours(unsafe { image(experience) }?)?;
-    handle::with(image.client, |client| Ok(call(client, &mut image.experience)?.into()))
 }

@@ -14,17 +14,22 @@
 // pointers is said once, above, and once at the top of the header.
 #![allow(clippy::missing_safety_doc)]
 
+mod carrier;
 mod client;
 mod definition;
 mod experience;
 mod handle;
+mod image;
+mod observed;
 mod panic;
 mod ptr;
 mod status;
 mod testing;
 
+pub use carrier::*;
 pub use client::*;
 pub use definition::*;
 pub use experience::*;
+pub use observed::*;
 pub use status::*;
 pub use testing::*;

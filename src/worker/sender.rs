@@ -1,96 +1,39 @@
-//! The one background thread of a client: drains the queue on its own beat,
-//! makes batches, sends them, and holds them while the tracker is away. Every
-//! wait is a wait for commands, so that it can always be interrupted.
+//! Drains the queue on its own beat, makes batches, sends them, and holds them
+//! while the tracker is away. Every wait is a wait for commands, so that it can
+//! always be interrupted.
 
 use std::collections::VecDeque;
-use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering::Relaxed;
-use std::thread;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{RecvTimeoutError, Sender};
-use nix::sys::signal::{SigSet, SigmaskHow};
+use crossbeam_channel::{RecvTimeoutError, Sender as Done};
 
+use super::Command;
 use crate::batch::{Batch, Encoder, Envelope, Limits};
 use crate::client::{Process, Shared};
 use crate::clock::Now;
-use crate::config::TransportKind;
-use crate::error::Error;
 use crate::id;
 use crate::retry::{Backoff, Fate, fate};
 use crate::spool::Spool;
 use crate::stats::DropReason;
-use crate::transport::{Http, Memory, Reply, Transport};
+use crate::transport::{Reply, Transport};
 use crate::wire::limits::ACCEPTANCE_AGE_MS;
 use crate::wire::{Answer, Timestamp};
-
-/// What a host's thread asks of the worker.
-pub(crate) enum Command {
-    /// The queue is filling up.
-    Wake,
-    /// Tell when all that was recorded before is settled.
-    Flush { until: Instant, done: Sender<()> },
-    /// Send what is there, until the deadline, then stop.
-    ShutDown { until: Instant, done: Sender<()> },
-    /// Stop at once: the last handle is gone.
-    Stop,
-}
-
-/// Starts the worker. All signals are blocked before it exists, so that the
-/// host's handlers never run on it.
-pub(crate) fn spawn(shared: &Arc<Shared>) -> io::Result<()> {
-    let shared = Arc::clone(shared);
-    let mask = SigSet::all().thread_swap_mask(SigmaskHow::SIG_SETMASK).ok();
-    let spawned =
-        thread::Builder::new().name("labkit-worker".into()).spawn(move || supervise(&shared));
-    if let Some(mask) = mask {
-        let _ = mask.thread_set_mask();
-    }
-    spawned.map(drop)
-}
-
-/// Makes the transport that the configuration asks for.
-pub(crate) fn transport(shared: &Shared, process: &Process) -> Result<Box<dyn Transport>, Error> {
-    Ok(match shared.config.transport {
-        TransportKind::Http => Box::new(Http::new(&shared.config)?),
-        TransportKind::Memory => Box::new(Memory::new(process.outbox.clone())),
-    })
-}
-
-/// A panic costs what the worker held, is counted, and starts it anew.
-fn supervise(shared: &Shared) {
-    let process = shared.process();
-    loop {
-        let run = || match transport(shared, process) {
-            Ok(transport) => Worker::new(shared, process, transport).run(),
-            Err(e) => process.log(format!("no transport: {e}")),
-        };
-        if catch_unwind(AssertUnwindSafe(run)).is_ok() {
-            return;
-        }
-        process.counters.worker_restarts.fetch_add(1, Relaxed);
-        let lost = process.counters.in_hand.swap(0, Relaxed);
-        process.counters.drop(DropReason::WorkerLost, lost);
-        process.log(format!("the worker panicked and was restarted; {lost} checkpoints lost"));
-    }
-}
 
 struct Waiter {
     /// Settled when this many records have left the worker's hands.
     target: u64,
     until: Instant,
-    done: Sender<()>,
+    done: Done<()>,
 }
 
 struct Stop {
     until: Instant,
-    done: Sender<()>,
+    done: Done<()>,
 }
 
-struct Worker<'a> {
+pub(super) struct Sender<'a> {
     shared: &'a Shared,
     process: &'a Process,
     encoder: Encoder<'a>,
@@ -111,12 +54,16 @@ struct Worker<'a> {
     stop: Option<Stop>,
 }
 
-impl<'a> Worker<'a> {
-    fn new(shared: &'a Shared, process: &'a Process, transport: Box<dyn Transport>) -> Self {
+impl<'a> Sender<'a> {
+    pub(super) fn new(
+        shared: &'a Shared,
+        process: &'a Process,
+        transport: Box<dyn Transport>,
+    ) -> Self {
         let config = &shared.config;
         let interrupt = transport.interrupt();
         *process.interrupt.lock().unwrap_or_else(PoisonError::into_inner) = Some(interrupt);
-        Worker {
+        Sender {
             shared,
             process,
             encoder: Encoder { registry: &shared.registry, service: &config.service },
@@ -142,7 +89,7 @@ impl<'a> Worker<'a> {
         }
     }
 
-    fn run(&mut self) {
+    pub(super) fn run(&mut self) {
         while self.listen() {
             self.turn();
             if self.is_finished() {

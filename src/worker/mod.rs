@@ -1,0 +1,72 @@
+//! The one background thread of a client: what it is asked, how it is started,
+//! and what happens should it panic.
+
+mod sender;
+
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::thread;
+use std::time::Instant;
+
+use crossbeam_channel::Sender as Reply;
+use nix::sys::signal::{SigSet, SigmaskHow};
+
+use crate::client::{Process, Shared};
+use crate::config::TransportKind;
+use crate::error::Error;
+use crate::stats::DropReason;
+use crate::transport::{Http, Memory, Transport};
+use sender::Sender;
+
+/// What a host's thread asks of the worker.
+pub(crate) enum Command {
+    /// The queue is filling up.
+    Wake,
+    /// Tell when all that was recorded before is settled.
+    Flush { until: Instant, done: Reply<()> },
+    /// Send what is there, until the deadline, then stop.
+    ShutDown { until: Instant, done: Reply<()> },
+    /// Stop at once: the last handle is gone.
+    Stop,
+}
+
+/// Starts the worker. All signals are blocked before it exists, so that the
+/// host's handlers never run on it.
+pub(crate) fn spawn(shared: &Arc<Shared>) -> io::Result<()> {
+    let shared = Arc::clone(shared);
+    let mask = SigSet::all().thread_swap_mask(SigmaskHow::SIG_SETMASK).ok();
+    let spawned =
+        thread::Builder::new().name("labkit-worker".into()).spawn(move || supervise(&shared));
+    if let Some(mask) = mask {
+        let _ = mask.thread_set_mask();
+    }
+    spawned.map(drop)
+}
+
+/// Makes the transport that the configuration asks for.
+pub(crate) fn transport(shared: &Shared, process: &Process) -> Result<Box<dyn Transport>, Error> {
+    Ok(match shared.config.transport {
+        TransportKind::Http => Box::new(Http::new(&shared.config)?),
+        TransportKind::Memory => Box::new(Memory::new(process.outbox.clone())),
+    })
+}
+
+/// A panic costs what the worker held, is counted, and starts it anew.
+fn supervise(shared: &Shared) {
+    let process = shared.process();
+    loop {
+        let run = || match transport(shared, process) {
+            Ok(transport) => Sender::new(shared, process, transport).run(),
+            Err(e) => process.log(format!("no transport: {e}")),
+        };
+        if catch_unwind(AssertUnwindSafe(run)).is_ok() {
+            return;
+        }
+        process.counters.worker_restarts.fetch_add(1, Relaxed);
+        let lost = process.counters.in_hand.swap(0, Relaxed);
+        process.counters.drop(DropReason::WorkerLost, lost);
+        process.log(format!("the worker panicked and was restarted; {lost} checkpoints lost"));
+    }
+}
