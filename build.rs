@@ -19,7 +19,8 @@ fn header() {
     println!("cargo:rerun-if-changed=src/ffi");
     let Ok(path) = std::env::var("LABKIT_HEADER") else { return };
     // The order of the header: what a reader meets first comes first.
-    let files = ["status", "client", "definition", "experience", "carrier", "observed", "testing"];
+    let files =
+        ["status", "client", "definition", "image", "experience", "carrier", "observed", "testing"];
     let config = cbindgen::Config::from_file("cbindgen.toml").expect("cbindgen.toml is valid");
     let builder = cbindgen::Builder::new().with_config(config);
     files

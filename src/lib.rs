@@ -46,6 +46,7 @@ pub mod experience;
 
 mod client;
 mod config;
+mod process;
 mod queue;
 
 mod batch;

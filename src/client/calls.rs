@@ -14,6 +14,7 @@ use crate::wire::limits::{META_BYTES, REASON_BYTES};
 use crate::wire::{
     Checkpoint, CheckpointId, CorrelationId, Kind, Meta, Outcome, Timestamp, is_name,
 };
+use crate::worker;
 
 /// What became of a call. None of these is a reason to stop the caller's work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -244,8 +245,7 @@ impl Client {
         checkpoint.id.get_or_insert_with(|| CheckpointId(process.ids.next(now.wall_ms)));
         let json = serde_json::to_string(&checkpoint)
             .map_err(|e| Error::InvalidArgument(format!("payload: {e}")))?;
-        let record = Record::Payload { json: json.into(), wall_ms: now.wall_ms };
-        Ok(delivery(process.push(self.shared(), record, now)))
+        Ok(self.queue(Record::Payload { json: json.into(), wall_ms: now.wall_ms }, now))
     }
 
     #[inline]
@@ -259,7 +259,19 @@ impl Client {
             definition: experience.definition(),
             texts,
         };
-        delivery(process.push(self.shared(), Record::Mark(mark), now))
+        self.queue(Record::Mark(mark), now)
+    }
+
+    #[inline]
+    fn queue(&self, record: Record, now: Now) -> Delivery {
+        let process = self.shared().process();
+        match self.shared().push(process, record) {
+            Ok(()) => {
+                worker::ensure(self.shared(), process, now);
+                Delivery::Queued
+            }
+            Err(reason) => Delivery::Dropped(reason),
+        }
     }
 
     fn correlation(&self, given: Option<&str>, now: Now) -> Result<CorrelationId, Error> {
@@ -315,14 +327,6 @@ impl Client {
     fn trim(&self) {
         let counters = &self.shared().process().counters;
         counters.trimmed.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-    }
-}
-
-#[inline]
-fn delivery(pushed: Result<(), DropReason>) -> Delivery {
-    match pushed {
-        Ok(()) => Delivery::Queued,
-        Err(reason) => Delivery::Dropped(reason),
     }
 }
 

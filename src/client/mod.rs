@@ -2,51 +2,27 @@
 //! record. It adds ids and time to what `experience` decides, and queues it.
 
 mod calls;
-mod process;
 mod testing;
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::bounded;
 
 pub use calls::{Delivery, Observed};
-pub(crate) use process::Process;
 pub use testing::Testing;
 
-use crate::clock::Clock;
 use crate::config::{Config, TransportKind};
-use crate::definition::{self, Definition, Registry};
+use crate::definition::{self, Definition};
 use crate::error::Error;
-use crate::fork::{self, ForkLocal};
+use crate::fork;
+use crate::process::{Command, Process, Shared};
 use crate::stats::{DropReason, Stats};
-use crate::worker::{self, Command};
+use crate::worker;
 
 /// What remains of a shutdown's deadline goes to the worker's last words.
 const LAST_WORDS: Duration = Duration::from_millis(50);
-
-/// What the callers' threads and the worker share. It survives a fork as it
-/// is: whatever a fork could spoil lies in `process`.
-pub(crate) struct Shared {
-    pub(crate) config: Config,
-    pub(crate) registry: Registry,
-    pub(crate) clock: Clock,
-    closed: AtomicBool,
-    process: ForkLocal<Process>,
-}
-
-impl Shared {
-    /// This process's part; a fork child makes its own here.
-    #[inline]
-    pub(crate) fn process(&self) -> &Process {
-        self.process.get(|parent| Process::inherit(parent, &self.config, self.clock.now()))
-    }
-
-    pub(crate) fn is_closed(&self) -> bool {
-        self.closed.load(Ordering::Relaxed)
-    }
-}
 
 /// Records user experiences. Cheap to clone; every method may be called from
 /// every thread at once.
@@ -85,9 +61,7 @@ impl Client {
         if let Some(finding) = findings.iter().find(|f| config.strict && f.fails_lint()) {
             return Err(Error::InvalidDefinition(finding.to_string()));
         }
-        let clock = Clock::new();
-        let process = ForkLocal::new(Process::new(&config, clock.now()));
-        let shared = Shared { config, registry, clock, closed: AtomicBool::new(false), process };
+        let shared = Shared::new(config, registry);
         worker::transport(&shared, shared.process())?; // a bad setting shows now, not later
         for finding in findings {
             shared.process().log(finding.to_string());
@@ -153,7 +127,7 @@ impl Client {
     /// statistics tell how much.
     pub fn shutdown(&self, timeout: Duration) -> Result<(), Error> {
         let process = self.running_process();
-        if self.shared().closed.swap(true, Ordering::Relaxed) {
+        if !self.shared().close() {
             return Ok(());
         }
         if !process.has_worker() {
@@ -176,7 +150,7 @@ impl Client {
     fn running_process(&self) -> &Process {
         let process = self.shared().process();
         if process.stats().queued > 0 && !self.shared().is_closed() {
-            process.start_worker(self.shared(), self.shared().clock.now());
+            worker::ensure(self.shared(), process, self.shared().clock.now());
         }
         process
     }

@@ -3,9 +3,8 @@
 use std::ffi::c_char;
 
 use super::client::LabkitClient;
-use super::experience::LabkitExperience;
 use super::handle;
-use super::image::{fill, image, ours};
+use super::image::{LabkitExperience, fill, image, ours};
 use super::panic::barrier;
 use super::ptr;
 use super::status::Status;

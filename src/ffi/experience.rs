@@ -4,28 +4,13 @@ use std::ffi::c_char;
 
 use super::client::LabkitClient;
 use super::handle;
-use super::image::{fill, image, on, ours, reason_text};
+use super::image::{LabkitExperience, fill, image, on, ours, reason_text};
 use super::panic::barrier;
 use super::ptr;
 use super::status::Status;
 use crate::client::Client;
 use crate::experience::Exit;
 use crate::wire::limits::{META_BYTES, NAME_BYTES};
-
-/// One run of a user experience: a plain value, owned by the caller, who
-/// declares it wherever it suits. It holds no pointers, and the library keeps
-/// no address of it: copy it, move it, forget it; there is nothing to free.
-/// It means the same in a fork child. One thread at a time may use it.
-///
-/// Start with `labkit_experience xp = {0};`. A zeroed one never started, and
-/// calls on it return LABKIT_STATUS_NOT_STARTED and do nothing; so do calls
-/// on bytes that the library did not write.
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub struct LabkitExperience {
-    /// The library's own.
-    pub opaque: [u64; 64],
-}
 
 /// Left by reaching the block's end.
 pub const LABKIT_EXIT_NORMAL: u32 = 0;

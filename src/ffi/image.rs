@@ -4,7 +4,6 @@ use std::borrow::Cow;
 use std::ffi::c_char;
 
 use super::client::LabkitClient;
-use super::experience::LabkitExperience;
 use super::handle;
 use super::ptr;
 use super::status::Status;
@@ -12,6 +11,21 @@ use crate::client::{Client, Delivery};
 use crate::error::Error;
 use crate::experience::Experience;
 use crate::wire::limits::REASON_BYTES;
+
+/// One run of a user experience: a plain value, owned by the caller, who
+/// declares it wherever it suits. It holds no pointers, and the library keeps
+/// no address of it: copy it, move it, forget it; there is nothing to free.
+/// It means the same in a fork child. One thread at a time may use it.
+///
+/// Start with `labkit_experience xp = {0};`. A zeroed one never started, and
+/// calls on it return LABKIT_STATUS_NOT_STARTED and do nothing; so do calls
+/// on bytes that the library did not write.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct LabkitExperience {
+    /// The library's own.
+    pub opaque: [u64; 64],
+}
 
 /// What lies in the opaque words. Every field is an integer or made of such,
 /// so any bytes at all are a valid value.

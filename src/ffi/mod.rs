@@ -30,6 +30,7 @@ pub use carrier::*;
 pub use client::*;
 pub use definition::*;
 pub use experience::*;
+pub use image::LabkitExperience;
 pub use observed::*;
 pub use status::*;
 pub use testing::*;

@@ -8,33 +8,28 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::thread;
-use std::time::Instant;
 
-use crossbeam_channel::Sender as Reply;
 use nix::sys::signal::{SigSet, SigmaskHow};
 
-use crate::client::{Process, Shared};
+use crate::clock::Now;
 use crate::config::TransportKind;
 use crate::error::Error;
+use crate::process::{Process, Shared};
 use crate::stats::DropReason;
 use crate::transport::{Http, Memory, Transport};
 use sender::Sender;
 
-/// What a host's thread asks of the worker.
-pub(crate) enum Command {
-    /// The queue is filling up.
-    Wake,
-    /// Tell when all that was recorded before is settled.
-    Flush { until: Instant, done: Reply<()> },
-    /// Send what is there, until the deadline, then stop.
-    ShutDown { until: Instant, done: Reply<()> },
-    /// Stop at once: the last handle is gone.
-    Stop,
+/// Sees to it that this process has its worker.
+#[inline]
+pub(crate) fn ensure(shared: &Arc<Shared>, process: &Process, now: Now) {
+    if !process.has_worker() {
+        process.start_worker(now, || spawn(shared));
+    }
 }
 
-/// Starts the worker. All signals are blocked before it exists, so that the
-/// host's handlers never run on it.
-pub(crate) fn spawn(shared: &Arc<Shared>) -> io::Result<()> {
+/// All signals are blocked before the thread exists, so that the host's
+/// handlers never run on it.
+fn spawn(shared: &Arc<Shared>) -> io::Result<()> {
     let shared = Arc::clone(shared);
     let mask = SigSet::all().thread_swap_mask(SigmaskHow::SIG_SETMASK).ok();
     let spawned =

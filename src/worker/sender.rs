@@ -9,11 +9,10 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{RecvTimeoutError, Sender as Done};
 
-use super::Command;
 use crate::batch::{Batch, Encoder, Envelope, Limits};
-use crate::client::{Process, Shared};
 use crate::clock::Now;
 use crate::id;
+use crate::process::{Command, Process, Shared};
 use crate::retry::{Backoff, Fate, fate};
 use crate::spool::Spool;
 use crate::stats::DropReason;

@@ -1,22 +1,24 @@
-//! What a client owns once per process: everything with a lock, a thread, an
-//! identity or a count. A fork child makes a new one and leaks the old.
+//! What the callers' threads and the worker share. What survives a fork as it
+//! is lies in `Shared`; everything with a lock, a thread, an identity or a count
+//! lies in `Process`, which a fork child makes anew, leaking the old.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::io;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::Instant;
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
 
-use crate::clock::Now;
+use crate::clock::{Clock, Now};
 use crate::config::Config;
+use crate::definition::Registry;
+use crate::fork::ForkLocal;
 use crate::id::Ids;
 use crate::queue::{Pushed, Queue, Record};
 use crate::stats::{Counters, DropReason, Stats};
 use crate::transport::{Interrupt, Outbox};
 use crate::wire::CheckpointId;
-use crate::worker::{self, Command};
-
-use super::Shared;
 
 const NOT_STARTED: u8 = 0;
 const STARTING: u8 = 1;
@@ -25,6 +27,69 @@ const RUNNING: u8 = 2;
 const SPAWN_RETRY_NS: u64 = 1_000_000_000;
 /// Messages kept for the host to pull; the oldest go first.
 const LOG_LINES: usize = 64;
+
+/// What a caller's thread asks of the worker.
+pub(crate) enum Command {
+    /// The queue is filling up.
+    Wake,
+    /// Tell when all that was recorded before is settled.
+    Flush { until: Instant, done: Sender<()> },
+    /// Send what is there, until the deadline, then stop.
+    ShutDown { until: Instant, done: Sender<()> },
+    /// Stop at once: the last handle is gone.
+    Stop,
+}
+
+/// One client, whatever process it is in.
+pub(crate) struct Shared {
+    pub(crate) config: Config,
+    pub(crate) registry: Registry,
+    pub(crate) clock: Clock,
+    closed: AtomicBool,
+    process: ForkLocal<Process>,
+}
+
+impl Shared {
+    pub(crate) fn new(config: Config, registry: Registry) -> Self {
+        let clock = Clock::new();
+        let process = ForkLocal::new(Process::new(&config, clock.now()));
+        Shared { config, registry, clock, closed: AtomicBool::new(false), process }
+    }
+
+    /// This process's part; a fork child makes its own here.
+    #[inline]
+    pub(crate) fn process(&self) -> &Process {
+        self.process.get(|parent| Process::inherit(parent, &self.config, self.clock.now()))
+    }
+
+    /// From now on nothing is queued; true if that is news.
+    pub(crate) fn close(&self) -> bool {
+        !self.closed.swap(true, Ordering::Relaxed)
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Relaxed)
+    }
+
+    /// Counts and queues one record.
+    #[inline]
+    pub(crate) fn push(&self, process: &Process, record: Record) -> Result<(), DropReason> {
+        process.counters.recorded.fetch_add(1, Ordering::Relaxed);
+        let pushed = match self.is_closed() {
+            true => Err(DropReason::ShutDown),
+            false => process.queue.push(record),
+        };
+        match pushed {
+            Ok(Pushed::Quietly) => {}
+            Ok(Pushed::WakeWorker) => process.command(Command::Wake),
+            Err(reason) => {
+                process.counters.drop(reason, 1);
+                return Err(reason);
+            }
+        }
+        Ok(())
+    }
+}
 
 pub(crate) struct Process {
     pub(crate) instance_id: CheckpointId,
@@ -69,49 +134,24 @@ impl Process {
         child
     }
 
-    /// Counts and queues one record, and sees to it that somebody sends it.
     #[inline]
-    pub(crate) fn push(
-        &self,
-        shared: &Arc<Shared>,
-        record: Record,
-        now: Now,
-    ) -> Result<(), DropReason> {
-        self.counters.recorded.fetch_add(1, Ordering::Relaxed);
-        let pushed = match shared.is_closed() {
-            true => Err(DropReason::ShutDown),
-            false => self.queue.push(record),
-        };
-        match pushed {
-            Ok(Pushed::Quietly) => {}
-            Ok(Pushed::WakeWorker) => self.command(Command::Wake),
-            Err(reason) => {
-                self.counters.drop(reason, 1);
-                return Err(reason);
-            }
-        }
-        if self.worker.load(Ordering::Relaxed) != RUNNING {
-            self.start_worker(shared, now);
-        }
-        Ok(())
+    pub(crate) fn has_worker(&self) -> bool {
+        self.worker.load(Ordering::Acquire) == RUNNING
     }
 
-    /// Starts the worker unless it runs, or could not be started just now.
+    /// Starts the worker by `spawn`, unless there is one, or none could be
+    /// started just now.
     #[cold]
-    pub(crate) fn start_worker(&self, shared: &Arc<Shared>, now: Now) {
+    pub(crate) fn start_worker(&self, now: Now, spawn: impl FnOnce() -> io::Result<()>) {
         if now.mono_ns < self.next_spawn_ns.load(Ordering::Relaxed) {
             return;
         }
-        let ours = self.worker.compare_exchange(
-            NOT_STARTED,
-            STARTING,
-            Ordering::AcqRel,
-            Ordering::Relaxed,
-        );
-        if ours.is_err() {
+        let (idle, ours) = (NOT_STARTED, STARTING);
+        let claim = self.worker.compare_exchange(idle, ours, Ordering::AcqRel, Ordering::Relaxed);
+        if claim.is_err() {
             return;
         }
-        let state = match worker::spawn(shared) {
+        let state = match spawn() {
             Ok(()) => RUNNING,
             Err(e) => {
                 self.next_spawn_ns.store(now.mono_ns + SPAWN_RETRY_NS, Ordering::Relaxed);
@@ -120,10 +160,6 @@ impl Process {
             }
         };
         self.worker.store(state, Ordering::Release);
-    }
-
-    pub(crate) fn has_worker(&self) -> bool {
-        self.worker.load(Ordering::Acquire) != NOT_STARTED
     }
 
     pub(crate) fn command(&self, command: Command) {
