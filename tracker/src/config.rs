@@ -31,18 +31,20 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Take in checkpoints, time out what never ends, serve metrics and queries
-    #[command(after_help = "Try it: labkit-tracker serve --definitions config/user_experience_slis\n\
+    #[command(
+        after_help = "Try it: labkit-tracker serve --definitions config/user_experience_slis\n\
                       then open http://127.0.0.1:8480/. SIGTERM or SIGINT: requests in flight \
-                      finish, the log is written out, exit status 0.")]
+                      finish, the log is written out, exit status 0."
+    )]
     Serve(Serve),
     /// Lint definition files: exit status 0 if all are good, 1 if not, 2 if DIR cannot be read
     Check {
-        /// The directory of <id>.yml files
+        /// The directory of `<id>.yml` files
         dir: PathBuf,
     },
     /// Print Prometheus recording rules for the definitions
     Rules {
-        /// The directory of <id>.yml files
+        /// The directory of `<id>.yml` files
         dir: PathBuf,
     },
 }
@@ -53,7 +55,7 @@ pub struct Serve {
     /// IP address and port to serve on; port 0 takes a free one [default: 127.0.0.1:8480]
     #[arg(long, env = "LABKIT_TRACKER_LISTEN", value_name = "ADDR:PORT")]
     pub listen: Option<SocketAddr>,
-    /// Directory of the experiences' definitions, one <id>.yml each (required)
+    /// Directory of the experiences' definitions, one `<id>.yml` each (required)
     #[arg(long, env = "LABKIT_TRACKER_DEFINITIONS", value_name = "DIR")]
     pub definitions: Option<PathBuf>,
     /// Where state is kept; `memory` is lost at exit [default: memory]
@@ -154,9 +156,9 @@ impl Config {
             (1..=64).contains(&name.len()) && name.bytes().all(word)
         };
         match self.types.iter().find(|name| !is_word(name)) {
-            Some(name) => {
-                Err(ConfigError(format!("--types: {name:?} is not of the form ^[a-z0-9_-]{{1,64}}$")))
-            }
+            Some(name) => Err(ConfigError(format!(
+                "--types: {name:?} is not of the form ^[a-z0-9_-]{{1,64}}$"
+            ))),
             None => Ok(()),
         }
     }

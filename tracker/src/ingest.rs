@@ -6,13 +6,14 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use labkit::wire::limits::{ACCEPTANCE_AGE_MS, FUTURE_MS, JSON_DEPTH, SENT_AT_MS};
+use labkit::wire::limits::JSON_DEPTH;
 use labkit::wire::{
     Answer, Body, BodyError, Checkpoint, CheckpointId, Code, Rejected, Rejection, Timestamp,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use crate::admission::{Envelope, depth, derived_time, is_deep_item, too_deep};
 use crate::clock::Now;
 use crate::limits::{CONFLICT_ROUNDS, REORDER_MS};
 use crate::store::{Commit, StoreError};
@@ -44,14 +45,6 @@ pub enum Refusal {
     Unavailable(StoreError),
 }
 
-/// What a request says of all its checkpoints.
-#[derive(Clone, Copy)]
-struct Envelope {
-    received: i64,
-    sent_at: Option<Timestamp>,
-    instance: Option<CheckpointId>,
-}
-
 type Outcome = Result<Disposition, Rejection>;
 
 impl Tracker {
@@ -71,18 +64,22 @@ impl Tracker {
                 self.ingest_single(tenant, text, envelope).await
             }
             Body::Batch(batch) => {
-                let envelope =
-                    Envelope { received, sent_at: Some(batch.sent_at), instance: batch.instance_id };
+                let envelope = Envelope {
+                    received,
+                    sent_at: Some(batch.sent_at),
+                    instance: batch.instance_id,
+                };
                 // Nearly always false, so that each byte is looked at once.
                 let deep = depth(body) > JSON_DEPTH;
                 if deep && !batch.checkpoints.iter().any(|item| is_deep_item(item.get())) {
                     return Err(Refusal::TooDeep);
                 }
-                let parse = |item: &&'_ RawValue| match deep && is_deep_item(item.get()) {
+                let texts = batch.checkpoints.iter().map(|item| item.get());
+                let parse = |text| match deep && is_deep_item(text) {
                     true => Err(Rejection::new(Code::InvalidField, None, too_deep())),
-                    false => Checkpoint::parse(item.get()),
+                    false => Checkpoint::parse(text),
                 };
-                let parsed: Vec<_> = batch.checkpoints.iter().map(parse).collect();
+                let parsed: Vec<_> = texts.map(parse).collect();
                 self.ingest_batch(tenant, &batch.checkpoints, &parsed, envelope).await
             }
         }
@@ -303,43 +300,6 @@ impl Groups {
     }
 }
 
-/// When it happened, on our clock: both operands of the inner difference come
-/// from the client's, so that its skew cancels.
-fn derived_time(client: Timestamp, envelope: Envelope) -> Result<i64, Rejection> {
-    let (client, received) = (client.as_millis(), envelope.received);
-    let derived = match envelope.sent_at.map(Timestamp::as_millis) {
-        Some(sent) => {
-            check_age("sent_at", received - sent, SENT_AT_MS, SENT_AT_MS)?;
-            received - (sent - client)
-        }
-        None => client.min(received),
-    };
-    check_age("client_timestamp", received - derived, ACCEPTANCE_AGE_MS, FUTURE_MS)?;
-    Ok(derived)
-}
-
-fn check_age(field: &'static str, age: i64, oldest: i64, future: i64) -> Result<(), Rejection> {
-    let (code, bound) = match age {
-        age if age > oldest => (Code::TooOld, oldest),
-        age if age < -future => (Code::InFuture, future),
-        _ => return Ok(()),
-    };
-    let side = if code == Code::TooOld { "in the past" } else { "in the future" };
-    let detail = format!("{} s {side}, at most {} s", age.abs() / 1_000, bound / 1_000);
-    Err(Rejection::new(code, Some(field), detail))
-}
-
-/// Whether an item is what nests too deeply: batch and array are two levels
-/// above it. Then it is refused alone, and the good ones beside it are not.
-fn is_deep_item(text: &str) -> bool {
-    depth(text) > JSON_DEPTH - 2
-}
-
-/// What a person reads when JSON is nested too deeply.
-pub(crate) fn too_deep() -> String {
-    format!("JSON nested more than {JSON_DEPTH} levels deep")
-}
-
 fn too_many() -> Rejection {
     let detail = "this experience has had as many checkpoints as one may have";
     Rejection::new(Code::TooManyCheckpoints, None, detail)
@@ -362,7 +322,9 @@ fn rejected(index: usize, text: &str, rejection: Rejection) -> Rejected {
     let named = serde_json::from_str::<Named>(text).ok().and_then(|named| named.id);
     let id = named.and_then(|id| id.parse::<CheckpointId>().ok());
     let mut detail = rejection.detail;
-    detail.truncate(detail.floor_char_boundary(DETAIL_BYTES));
+    if let Some((cut, _)) = detail.char_indices().find(|(at, _)| *at >= DETAIL_BYTES) {
+        detail.truncate(cut);
+    }
     Rejected {
         index,
         id: id.map(|id| id.to_string()),
@@ -378,37 +340,4 @@ struct Stamped<'a> {
     #[serde(flatten)]
     checkpoint: &'a Checkpoint<'a>,
     server_timestamp: Timestamp,
-}
-
-/// How deep the brackets of valid JSON nest.
-fn depth(json: &str) -> usize {
-    let (mut depth, mut deepest, mut in_string, mut escaped) = (0usize, 0, false, false);
-    for byte in json.bytes() {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' if in_string => escaped = true,
-            b'"' => in_string = !in_string,
-            b'{' | b'[' if !in_string => {
-                depth += 1;
-                deepest = deepest.max(depth);
-            }
-            b'}' | b']' if !in_string => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-    }
-    deepest
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn depth_counts_brackets_outside_of_strings() {
-        for (json, levels) in
-            [("1", 0), ("{}", 1), (r#"{"a":[{"b":"]}[[[[\"{"}]}"#, 3), (r#"{"a":"\\"}"#, 1)]
-        {
-            assert_eq!(depth(json), levels, "{json}");
-        }
-    }
 }

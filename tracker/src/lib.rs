@@ -13,6 +13,7 @@
 //! out; nothing a client sends is answered 5xx.
 #![forbid(unsafe_code)]
 
+mod admission;
 pub mod auth;
 pub mod check;
 pub mod clock;

@@ -45,7 +45,7 @@ pub const CONFLICT_ROUNDS: usize = 32;
 pub const SHARDS: usize = 16;
 /// Log lines that wait for a slow reader of the event log; then ingest is
 /// refused (503) and virtual time stands still, because a lost line is worse.
-pub const OUTBOX_LINES: usize = 200_000;
+pub const OUTBOX_LINES: usize = 100_000;
 /// Lines of one write to the event log.
 pub const OUTBOX_STEP: usize = 2_000;
 /// How long to wait after the event log could not be written.
@@ -62,6 +62,10 @@ pub const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 pub const CONNECTIONS: usize = 2_048;
 /// How long requests in flight may take to finish at shutdown.
 pub const SHUTDOWN_GRACE: Duration = Duration::from_secs(10);
+/// At shutdown, requests are counted this often,
+pub const QUIET_LOOK: Duration = Duration::from_millis(50);
+/// and none this many times in a row means that the last answer has left.
+pub const QUIET_LOOKS: u32 = 4;
 /// What `Retry-After` says when the store cannot commit now.
 pub const RETRY_AFTER_S: u32 = 2;
 

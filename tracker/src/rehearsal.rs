@@ -44,8 +44,7 @@ impl Rehearsal {
     pub fn on(store: Arc<dyn Store>, registry: Registry, settings: Settings, now_ms: i64) -> Self {
         let clock = Arc::new(ManualClock::new(now_ms));
         let runtime = unwrap(tokio::runtime::Builder::new_current_thread().enable_all().build());
-        let tracker =
-            runtime.block_on(Tracker::new(registry, settings, store, clock.clone()));
+        let tracker = runtime.block_on(Tracker::new(registry, settings, store, clock.clone()));
         Rehearsal { tracker: Arc::new(unwrap(tracker)), clock, runtime }
     }
 
@@ -83,11 +82,13 @@ impl Rehearsal {
     }
 
     /// Lets `millis` pass, with a tick and a sweep each second and at the end.
+    /// A sweep that the store refuses is tried again with the next tick, as in
+    /// a running tracker.
     pub fn advance(&self, millis: i64) {
         let end = self.now_ms() + millis;
         while self.now_ms() < end {
             self.clock.step(STEP_MS.min(end - self.now_ms()));
-            unwrap(self.runtime.block_on(self.tracker.sweep()));
+            let _ = self.runtime.block_on(self.tracker.sweep());
         }
     }
 
@@ -95,7 +96,7 @@ impl Rehearsal {
     /// ticks once: a pause of the tracker, or a step of its clock.
     pub fn pause(&self, millis: i64) {
         self.clock.step(millis);
-        unwrap(self.runtime.block_on(self.tracker.sweep()));
+        let _ = self.runtime.block_on(self.tracker.sweep());
     }
 
     /// One experience, if it is remembered.
@@ -112,15 +113,13 @@ impl Rehearsal {
     }
 
     /// The lines that would have gone to the event log since the last call,
-    /// by time, and in order per experience.
+    /// in the order in which they came about.
     pub fn drain_events(&self) -> Vec<String> {
         self.runtime.block_on(async {
-            let pending = unwrap(self.tracker.outbox(usize::MAX).await);
+            let mut pending = unwrap(self.tracker.outbox(usize::MAX).await);
             unwrap(self.tracker.settle(&pending).await);
-            let mut lines: Vec<_> = pending.into_iter().map(|p| p.line.to_string()).collect();
-            // Each line begins with its time, in a form that sorts.
-            lines.sort_by(|a, b| a.split(',').next().cmp(&b.split(',').next()));
-            lines
+            pending.sort_by_key(|pending| pending.position.number);
+            pending.into_iter().map(|pending| pending.line.to_string()).collect()
         })
     }
 

@@ -24,6 +24,16 @@ pub struct Stats {
     log_lines: AtomicU64,
     log_failures: AtomicU64,
     connections: AtomicI64,
+    in_flight: AtomicI64,
+}
+
+/// A request from its head to its answer.
+pub(crate) struct InFlight<'a>(&'a Stats);
+
+impl Drop for InFlight<'_> {
+    fn drop(&mut self) {
+        self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl Stats {
@@ -31,6 +41,17 @@ impl Stats {
     pub fn request(&self, route: &'static str, status: u16) {
         let mut requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
         *requests.entry((route, status)).or_default() += 1;
+    }
+
+    /// A request begins, and lasts as long as what is returned.
+    pub(crate) fn begin(&self) -> InFlight<'_> {
+        self.in_flight.fetch_add(1, Ordering::Relaxed);
+        InFlight(self)
+    }
+
+    /// Requests that have not been answered yet.
+    pub fn in_flight(&self) -> i64 {
+        self.in_flight.load(Ordering::Relaxed)
     }
 
     /// Checkpoints had their final disposition.
@@ -101,6 +122,8 @@ impl Stats {
         }
         let open = self.connections.load(Ordering::Relaxed);
         page.single("labkit_tracker_http_connections", "gauge", "Open connections.", open);
+        let (name, help) = ("labkit_tracker_http_requests_in_flight", "Requests not yet answered.");
+        page.single(name, "gauge", help, self.in_flight());
     }
 
     fn render_ingest(&self, page: &mut Exposition) {
@@ -124,7 +147,12 @@ impl Stats {
         let help = "How far past its deadline the latest record of the last sweep was.";
         page.single("labkit_tracker_sweep_lateness_seconds", "gauge", help, lateness);
         let help = "Ticks that the store refused; deadlines stand still meanwhile.";
-        page.single("labkit_tracker_tick_failures_total", "counter", help, get(&self.tick_failures));
+        page.single(
+            "labkit_tracker_tick_failures_total",
+            "counter",
+            help,
+            get(&self.tick_failures),
+        );
         let help = "Time during which deadlines stood still: pauses of this tracker and settling.";
         page.single("labkit_tracker_blind_seconds_total", "counter", help, time.blind as f64 / 1e3);
         let help = "Settling that remains before deadlines run again.";

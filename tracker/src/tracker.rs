@@ -81,8 +81,8 @@ impl Tracker {
     ) -> Change {
         let lines = effects.events.iter().map(|event| log::line(&identity, event, real)).collect();
         let mut counts = effects.counts;
-        for count in &mut counts {
-            count.series.service = self.types.label(&count.series.service);
+        for counts in &mut counts {
+            counts.series.service = self.types.label(&counts.series.service);
         }
         Change { identity, expected: loaded.version, next, counts, lines }
     }

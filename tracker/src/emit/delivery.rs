@@ -13,10 +13,10 @@ pub(crate) type Sink = Box<dyn Write + Send>;
 
 /// Delivers until `shutdown` resolves, and then what is left.
 pub(crate) async fn run(tracker: Arc<Tracker>, sink: Sink, shutdown: impl Future<Output = ()>) {
-    let mut delivery = Delivery { tracker, sink: Some(sink), failing: false };
+    let mut delivery = Delivery { tracker: tracker.clone(), sink: Some(sink), failing: false };
     tokio::pin!(shutdown);
     loop {
-        let told = delivery.tracker.told.notified();
+        let told = tracker.told.notified();
         delivery.drain().await;
         tokio::select! {
             () = told => {}

@@ -151,8 +151,7 @@ fn histogram(base: &Base<'_>, row: &Cells, page: &mut Exposition) {
 fn by_id(totals: &Totals<'_>, oldest: &BTreeMap<Arc<str>, f64>, page: &mut Exposition) {
     single(totals, page, OPENED, "Experiences that the tracker came to know.", Cell::Opened);
     page.family(OPEN, "gauge", "Unfinished experiences, by state.");
-    let states =
-        [("open", Cell::InOpen), ("implicit", Cell::InImplicit), ("held", Cell::InHeld)];
+    let states = [("open", Cell::InOpen), ("implicit", Cell::InImplicit), ("held", Cell::InHeld)];
     for (id, row) in totals.by_id() {
         for (state, cell) in states {
             page.sample(OPEN, &[("user_experience_id", id), ("state", state)], row.get(cell));

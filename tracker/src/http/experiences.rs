@@ -1,7 +1,7 @@
 //! `GET /v1/experiences`: what is open, what is overdue, and one of them.
 
 use axum::Json;
-use axum::extract::rejection::QueryRejection;
+use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::http::HeaderMap;
 use labkit::wire::CorrelationId;
@@ -48,7 +48,10 @@ pub(super) async fn list(
     let now = shared.tracker.clock.now_ms();
     let filter = |identity: &Identity, stored: &Stored| {
         identity.tenant == tenant
-            && wanted.user_experience_id.as_deref().is_none_or(|id| id == &*identity.user_experience_id)
+            && wanted
+                .user_experience_id
+                .as_deref()
+                .is_none_or(|id| id == &*identity.user_experience_id)
             && is_listed(stored, now, only_stale)
     };
     let found = shared.tracker.store.list(&filter, limit).await?;
@@ -68,11 +71,12 @@ fn is_listed(stored: &Stored, now: i64, only_stale: bool) -> bool {
 pub(super) async fn show(
     State(shared): State<Shared>,
     headers: HeaderMap,
-    Path((user_experience_id, correlation_id)): Path<(String, String)>,
+    path: Result<Path<(String, String)>, PathRejection>,
 ) -> Result<Json<View>, Problem> {
     let tenant = shared.tenant(&headers)?;
     let unknown = || Problem::not_found("no such experience is remembered for this tenant");
     // A text that is no correlation id names no experience.
+    let Path((user_experience_id, correlation_id)) = path.map_err(|_| unknown())?;
     let correlation_id: CorrelationId = correlation_id.parse().map_err(|_| unknown())?;
     let view = shared.tracker.experience(&tenant, &user_experience_id, correlation_id).await?;
     view.map(Json).ok_or_else(unknown)

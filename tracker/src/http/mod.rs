@@ -73,6 +73,7 @@ async fn count(State(shared): State<Shared>, request: Request, next: Next) -> Re
         "/" => "/",
         _ => "other",
     };
+    let _in_flight = shared.tracker.stats.begin();
     let response = next.run(request).await;
     shared.tracker.stats.request(route, response.status().as_u16());
     response

@@ -51,8 +51,7 @@ fn row(html: &mut String, id: &str, cells: &Cells, oldest: Option<f64>) {
     if let Some(seconds) = oldest {
         let _ = write!(html, "{seconds:.0} s");
     }
-    for outcome in
-        [Final::Success, Final::Handled, Final::Error, Final::Discarded, Final::Timeout]
+    for outcome in [Final::Success, Final::Handled, Final::Error, Final::Discarded, Final::Timeout]
     {
         let count = cells.get(Cell::Outcome(outcome));
         let bad = count > 0 && matches!(outcome, Final::Error | Final::Timeout);

@@ -8,7 +8,8 @@ use axum::response::{IntoResponse, Response};
 use labkit::wire::{BodyError, Rejection};
 use serde::Serialize;
 
-use crate::ingest::{Refusal, too_deep};
+use crate::admission::too_deep;
+use crate::ingest::Refusal;
 use crate::limits::RETRY_AFTER_S;
 use crate::store::StoreError;
 

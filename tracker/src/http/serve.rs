@@ -15,7 +15,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::Shared;
-use crate::limits::{CONNECTIONS, HEAD_TIMEOUT, SHUTDOWN_GRACE};
+use crate::limits::{CONNECTIONS, HEAD_TIMEOUT, QUIET_LOOK, QUIET_LOOKS, SHUTDOWN_GRACE};
+use crate::stats::Stats;
 
 /// Serves until `shutdown` resolves, then lets requests in flight finish.
 pub(crate) async fn serve(
@@ -48,8 +49,22 @@ pub(crate) async fn serve(
         });
     }
     drop(listener);
-    if tokio::time::timeout(SHUTDOWN_GRACE, graceful.shutdown()).await.is_err() {
-        tracing::warn!("some requests did not finish within {} s", SHUTDOWN_GRACE.as_secs());
+    tokio::select! {
+        () = graceful.shutdown() => {}
+        () = quiet(&shared.tracker.stats) => {}
+        () = tokio::time::sleep(SHUTDOWN_GRACE) => {
+            tracing::warn!("some requests did not finish within {} s", SHUTDOWN_GRACE.as_secs());
+        }
+    }
+}
+
+/// No request under way, long enough for the last answers to leave. Whoever
+/// has sent half a head by now is not waited for.
+async fn quiet(stats: &Stats) {
+    let mut looks = 0;
+    while looks < QUIET_LOOKS {
+        tokio::time::sleep(QUIET_LOOK).await;
+        looks = if stats.in_flight() == 0 { looks + 1 } else { 0 };
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::hash_map::RandomState;
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::future::ready;
 use std::hash::BuildHasher;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::{
@@ -13,7 +13,7 @@ use super::{
 };
 use crate::clock::VirtualTime;
 use crate::limits::{OUTBOX_LINES, SHARDS};
-use crate::transition::{Cell, Count, Identity, Series, Stored};
+use crate::transition::{Cell, Counts, Identity, Series, Stored};
 
 /// The in-memory store.
 #[derive(Debug)]
@@ -24,6 +24,9 @@ pub struct Memory {
     time: Mutex<VirtualTime>,
     /// Lines that wait, over all shards.
     waiting: AtomicUsize,
+    /// The last number of an outbox line, over all shards, so that a reader
+    /// of all of them can tell the order.
+    last_line: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -32,9 +35,8 @@ struct Shard {
     due: BTreeSet<(i64, Identity)>,
     counters: HashMap<Series, Box<[i64; Cell::COUNT]>>,
     outbox: VecDeque<(u64, Arc<str>)>,
-    /// The last version and the last outbox number given out. Both only rise.
+    /// The last version given out. It only rises.
     last_version: Version,
-    last_line: u64,
 }
 
 impl Memory {
@@ -45,6 +47,7 @@ impl Memory {
             hasher: RandomState::new(),
             time: Mutex::new(VirtualTime::new(now)),
             waiting: AtomicUsize::new(0),
+            last_line: AtomicU64::new(0),
         }
     }
 
@@ -70,7 +73,7 @@ impl Memory {
             // Counted before they can be delivered, or the number could pass below 0.
             let lines = change.lines.len();
             self.waiting.fetch_add(lines, Ordering::Relaxed);
-            let commit = self.shard_of(&change.identity).apply(change);
+            let commit = self.shard_of(&change.identity).apply(change, &self.last_line);
             if commit == Commit::Conflict {
                 self.waiting.fetch_sub(lines, Ordering::Relaxed);
             }
@@ -87,7 +90,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Shard {
-    fn apply(&mut self, change: Change) -> Commit {
+    fn apply(&mut self, change: Change, last_line: &AtomicU64) -> Commit {
         let current = self.records.get(&change.identity);
         let (version, due) = current.map_or((0, None), |(v, stored)| (*v, Some(stored.due())));
         if version != change.expected {
@@ -114,17 +117,19 @@ impl Shard {
                 self.records.remove(&change.identity);
             }
         }
-        change.counts.into_iter().for_each(|count| self.count(count));
+        change.counts.into_iter().for_each(|counts| self.count(counts));
         for line in change.lines {
-            self.last_line += 1;
-            self.outbox.push_back((self.last_line, line.into()));
+            let number = last_line.fetch_add(1, Ordering::Relaxed) + 1;
+            self.outbox.push_back((number, line.into()));
         }
         Commit::Done
     }
 
-    fn count(&mut self, count: Count) {
-        let row = self.counters.entry(count.series).or_insert_with(|| Box::new([0; Cell::COUNT]));
-        row[count.cell.index()] += count.by;
+    fn count(&mut self, counts: Counts) {
+        let row = self.counters.entry(counts.series).or_insert_with(|| Box::new([0; Cell::COUNT]));
+        for (cell, by) in counts.moves {
+            row[cell.index()] += by;
+        }
     }
 }
 

@@ -15,7 +15,7 @@ use std::sync::Arc;
 pub use memory::Memory;
 
 use crate::clock::VirtualTime;
-use crate::transition::{Cell, Count, Identity, Series, Stored};
+use crate::transition::{Cell, Counts, Identity, Series, Stored};
 
 /// What a store's call gives back; boxed, so that a tracker can hold any store.
 pub type Reply<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
@@ -45,7 +45,7 @@ pub struct Change {
     /// The new record, due when it says; `None` forgets it.
     pub next: Option<Stored>,
     /// Counters that move with it.
-    pub counts: Vec<Count>,
+    pub counts: Vec<Counts>,
     /// Lines for the event log, in order.
     pub lines: Vec<String>,
 }

@@ -43,12 +43,11 @@ impl Anomaly {
 
 /// The bounds of the duration histogram, in seconds; the thresholds of all
 /// urgencies are among them. A last bucket without bound follows.
-pub const DURATION_BOUNDS: [f64; 15] = [
-    0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1_800.0, 7_200.0,
-];
+pub const DURATION_BOUNDS: [f64; 15] =
+    [0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1_800.0, 7_200.0];
 
 /// The series a counter belongs to: every label but the one the cell itself stands for.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Series {
     /// Id, category and urgency, as the record keeps them.
     pub definition: Arc<Definition>,
@@ -130,15 +129,13 @@ impl Cell {
     }
 }
 
-/// A counter that moves; gauges move down, too.
+/// Numbers of one series that move; gauges move down, too.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Count {
+pub struct Counts {
     /// Which series.
     pub series: Series,
-    /// Which of its numbers.
-    pub cell: Cell,
-    /// By how much.
-    pub by: i64,
+    /// Which of its numbers, and by how much.
+    pub moves: Vec<(Cell, i64)>,
 }
 
 /// What an event tells.
@@ -196,7 +193,30 @@ pub struct Event<'a> {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Effects<'a> {
     /// Counters that move.
-    pub counts: Vec<Count>,
+    pub counts: Vec<Counts>,
     /// Events to tell, in order.
     pub events: Vec<Event<'a>>,
+}
+
+impl Effects<'_> {
+    /// Moves a number. Most of a transition's moves are of one series, which a
+    /// store then has to find only once.
+    pub(super) fn count(
+        &mut self,
+        definition: &Arc<Definition>,
+        service: &Arc<str>,
+        cell: Cell,
+        by: i64,
+    ) {
+        let same = |counts: &&mut Counts| {
+            Arc::ptr_eq(&counts.series.definition, definition) && counts.series.service == *service
+        };
+        match self.counts.last_mut().filter(same) {
+            Some(counts) => counts.moves.push((cell, by)),
+            None => self.counts.push(Counts {
+                series: Series { definition: definition.clone(), service: service.clone() },
+                moves: vec![(cell, by)],
+            }),
+        }
+    }
 }

@@ -13,8 +13,10 @@ mod table;
 mod cells;
 #[cfg(test)]
 mod properties;
+#[cfg(test)]
+mod world;
 
-pub use effects::{Anomaly, Cell, Count, Effects, Event, EventKind, Series};
+pub use effects::{Anomaly, Cell, Counts, DURATION_BOUNDS, Effects, Event, EventKind, Series};
 pub use input::{Arrival, Input};
 pub use record::{
     Definition, End, Ended, Final, Identity, Record, Seen, Span, State, Stored, Tombstone,

@@ -1,5 +1,6 @@
 //! What is remembered of one experience.
 
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use labkit::wire::{CheckpointId, CorrelationId, Outcome};
@@ -9,17 +10,17 @@ use crate::limits::IDS_WHOLE;
 /// Which experience: the key under which a store keeps it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Identity {
-    /// The namespace of the credential, never the service's own name.
-    pub tenant: Arc<str>,
+    /// Which run. First, because comparisons are over with it nearly always.
+    pub correlation_id: CorrelationId,
     /// Which definition.
     pub user_experience_id: Arc<str>,
-    /// Which run of it.
-    pub correlation_id: CorrelationId,
+    /// The namespace of the credential, never the service's own name.
+    pub tenant: Arc<str>,
 }
 
 /// What a definition said when the experience was opened. Shared by all that
 /// were opened under it.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Definition {
     /// Its id.
     pub id: Arc<str>,
@@ -32,6 +33,14 @@ pub struct Definition {
     pub threshold_us: i64,
     /// How long to wait for an end, in milliseconds.
     pub ttl_ms: i64,
+}
+
+impl Hash for Definition {
+    /// By the id: two of the same id and different content are rare, and one
+    /// is hashed for every counter that moves.
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        self.id.hash(hasher);
+    }
 }
 
 impl From<&labkit::definition::Definition> for Definition {

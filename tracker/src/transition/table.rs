@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use labkit::wire::{Kind, Outcome};
 
-use super::effects::{Anomaly, Cell, Count, Effects, Event, EventKind, Series};
+use super::effects::{Anomaly, Cell, Effects, Event, EventKind};
 use super::input::{Arrival, Input};
 use super::record::{End, Ended, Final, Record, Seen, Span, State, Stored, Tombstone};
 use crate::clock::Now;
@@ -43,12 +43,8 @@ pub fn transition<'a>(
             (Some(Stored::Whole(record)), disposition)
         }
         Some(tombstone @ Stored::Tombstone(_)) => {
-            let series = Series {
-                definition: arrival.definition.clone(),
-                service: arrival.service.clone(),
-            };
             let cell = Cell::Anomaly(Anomaly::AfterTombstone);
-            effects.counts.push(Count { series, cell, by: 1 });
+            effects.count(arrival.definition, &arrival.service, cell, 1);
             (Some(tombstone), Disposition::Duplicate)
         }
     }
@@ -80,7 +76,8 @@ fn time_out(mut record: Record, now: Now, effects: &mut Effects<'_>) -> Record {
         State::Implicit => step.declare_timeout("start_missing"),
         State::Held(end) => {
             step.count(Cell::Anomaly(Anomaly::MissingStart), 1);
-            let span = end.started_at.map(|start| Span { skewed: true, ..between(start, end.derived) });
+            let span =
+                end.started_at.map(|start| Span { skewed: true, ..between(start, end.derived) });
             step.finish(*end, span);
         }
         State::Ended(_) => {} // cannot be: an outcome was ruled out above
@@ -273,7 +270,14 @@ impl<'a> Step<'_, 'a> {
             reason: end.reason.clone().map(owned),
             meta: end.meta.map(owned),
         });
-        self.end_as(Ended { outcome, reason: end.reason, at: end.derived, span, apdex, recanted: false });
+        self.end_as(Ended {
+            outcome,
+            reason: end.reason,
+            at: end.derived,
+            span,
+            apdex,
+            recanted: false,
+        });
     }
 
     fn declare_timeout(&mut self, reason: &'static str) {
@@ -372,11 +376,7 @@ impl<'a> Step<'_, 'a> {
     }
 
     fn count(&mut self, cell: Cell, by: i64) {
-        let series = Series {
-            definition: self.record.definition.clone(),
-            service: self.record.service.clone(),
-        };
-        self.effects.counts.push(Count { series, cell, by });
+        self.effects.count(&self.record.definition, &self.record.service, cell, by);
     }
 
     /// The gauge that the present state stands in.

@@ -1,0 +1,91 @@
+//! The real tracker as a process, and the real curl to speak to it.
+#![allow(dead_code, missing_docs, unreachable_pub)] // each test binary uses its own part
+
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+pub const BINARY: &str = env!("CARGO_BIN_EXE_labkit-tracker");
+
+pub fn definitions() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/gitlab/config/user_experience_slis")
+}
+
+/// A tracker on a free port; killed if a test fails before it stops it.
+pub struct Server {
+    pub child: Child,
+    pub url: String,
+    /// Keeps the pipe open, or the tracker's later lines would have no reader.
+    _stderr: BufReader<std::process::ChildStderr>,
+}
+
+impl Server {
+    /// On a free port.
+    pub fn start(flags: &[&str]) -> Server {
+        Server::start_on("127.0.0.1:0", flags)
+    }
+
+    pub fn start_on(listen: &str, flags: &[&str]) -> Server {
+        let mut child = Command::new(BINARY)
+            .args(["serve", "--listen", listen, "--definitions"])
+            .arg(definitions())
+            .args(flags)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut stderr = BufReader::new(child.stderr.take().unwrap());
+        let mut line = String::new();
+        let address = loop {
+            line.clear();
+            assert_ne!(stderr.read_line(&mut line).unwrap(), 0, "it exited before it listened");
+            if let Some((_, rest)) = line.split_once("listening on http://") {
+                break rest.split('"').next().unwrap().to_owned();
+            }
+        };
+        Server { child, url: format!("http://{address}"), _stderr: stderr }
+    }
+
+    /// Status, head and body of what curl gets.
+    pub fn curl(&self, path: &str, args: &[&str]) -> (u16, String, String) {
+        let output = Command::new("curl")
+            .args(["-sS", "-i", "--max-time", "20"])
+            .args(args)
+            .arg(format!("{}{path}", self.url))
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let text = String::from_utf8(output.stdout).unwrap();
+        // Curl shows `100 Continue` as an answer of its own.
+        let text = text.strip_prefix("HTTP/1.1 100 Continue\r\n\r\n").unwrap_or(&text);
+        let (head, body) = text.split_once("\r\n\r\n").unwrap();
+        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+        (status, head.to_ascii_lowercase(), body.to_owned())
+    }
+
+    pub fn post(&self, body: &[u8], args: &[&str]) -> (u16, String, String) {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("body");
+        std::fs::write(&file, body).unwrap();
+        let data = format!("@{}", file.display());
+        let mut all = vec!["--data-binary", &data, "-H", "Content-Type: application/json"];
+        all.extend(args);
+        self.curl("/v1/checkpoints", &all)
+    }
+
+    /// Asks it to stop, and returns its exit code and its event log.
+    pub fn stop(mut self, signal: &str) -> (Option<i32>, String) {
+        let kill = Command::new("kill").args([signal, &self.child.id().to_string()]).status();
+        assert!(kill.unwrap().success());
+        let mut log = String::new();
+        self.child.stdout.take().unwrap().read_to_string(&mut log).unwrap();
+        (self.child.wait().unwrap().code(), log)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
