@@ -35,9 +35,12 @@ lib: ## Build the shared and static library and Go's object into target/lib
 header: ## Write include/labkit.h anew from src/ffi
 	@scripts/header include/labkit.h
 
-.PHONY: dist
-dist: lib ## Pack library, header, pkg-config file and tracker into target/dist
+.PHONY: tracker
+tracker: ## Build the tracker into target/release
 	@cargo build --quiet --release -p labkit-tracker
+
+.PHONY: dist
+dist: lib tracker ## Pack library, header, pkg-config file and tracker into target/dist
 	@scripts/dist $(LIB) target/dist
 
 .PHONY: install
@@ -58,7 +61,7 @@ test-rust: ## Library: unit, property, delivery, fork, corpus
 	@cargo test --quiet -p labkit
 
 .PHONY: test-c
-test-c: lib ## Corpus, misuse and example in C, shared and static, under valgrind
+test-c: lib tracker ## Corpus, misuse and example in C, shared and static, under valgrind
 	@echo "== c"
 	@tests/c/run "$(CC) $(CFLAGS_TEST)" $(LIB)
 
@@ -96,8 +99,7 @@ check: setup ## Formatting, lints, header drift, licences, in every language
 # --- the rest -----------------------------------------------------------------
 
 .PHONY: demo
-demo: setup lib ## Ruby, Go and Python share experiences; ends with a table of outcomes
-	@cargo build --quiet --release -p labkit-tracker
+demo: setup lib tracker ## Ruby, Go and Python share experiences; ends with a table of outcomes
 	@examples/gitlab/run $(VENV)/bin/python
 
 .PHONY: bench
