@@ -45,6 +45,7 @@ dist: lib tracker ## Pack library, header, pkg-config file and tracker into targ
 
 .PHONY: install
 install: dist ## Install them under PREFIX (/usr/local)
+	@mkdir -p $(DESTDIR)$(PREFIX)
 	@cp -a target/dist/. $(DESTDIR)$(PREFIX)/
 	@sed -i 's|^prefix=.*|prefix=$(PREFIX)|' $(DESTDIR)$(PREFIX)/lib/pkgconfig/labkit.pc
 	@echo "installed under $(DESTDIR)$(PREFIX)"
