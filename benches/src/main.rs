@@ -3,6 +3,7 @@
 //! Prints a table and writes one JSON object a figure to the file named.
 
 mod peer;
+mod process;
 mod record;
 mod report;
 
@@ -12,7 +13,11 @@ use report::Report;
 const ROUNDS: usize = 31;
 
 fn main() -> std::io::Result<()> {
-    let path = std::env::args().nth(1).unwrap_or_else(|| "target/bench/rust.jsonl".into());
+    let arguments: Vec<String> = std::env::args().collect();
+    if process::is_child(&arguments) {
+        return Ok(());
+    }
+    let path = arguments.get(1).map_or("target/bench/rust.jsonl", String::as_str);
     let mut report = Report::default();
     for threads in [1, 2, 4] {
         let span = peer::Spans::new();
@@ -30,7 +35,21 @@ fn main() -> std::io::Result<()> {
             report.add("c abi record, 100 bytes of meta", abi, "rust record", meta, 0.0);
         }
     }
-    report.write(&path)
+    whole_process(&mut report);
+    report.write(path)
+}
+
+/// What the library costs its host beside the calls.
+fn whole_process(report: &mut Report) {
+    const MIB: f64 = 1024.0 * 1024.0;
+    let dead = process::measure("dead", "-");
+    report.bound("growth over 50,000 events, dead tracker", dead, "KiB", 4.0 * 1024.0);
+    let cpu = process::measure("export", &process::sink());
+    report.bound("CPU per event, export included", cpu, "ns", f64::NAN);
+    let library = "target/lib/liblabkit.so.0";
+    report.bound("loading the library", process::measure("load", library), "us", 20_000.0);
+    let bytes = std::fs::metadata(library).map_or(f64::NAN, |meta| meta.len() as f64);
+    report.bound("size of the library, with TLS", bytes / MIB, "MiB", 3.0);
 }
 
 /// The medians of both, measured in turn, so that a slow minute hits both.

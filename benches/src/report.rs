@@ -13,11 +13,22 @@ impl Report {
     pub(crate) fn add(&mut self, name: &str, value: f64, peer: &str, peer_value: f64, goal: f64) {
         let ratio = peer_value / value;
         println!(
-            "{name:36} {value:8.0} ns   {peer:12} {peer_value:8.0} ns   {ratio:6.2}x  goal {goal}x"
+            "{name:36} {value:8.1} ns   {peer:12} {peer_value:8.0} ns   {ratio:6.2}x  goal {goal}x"
         );
         let line = serde_json::json!({
             "name": name, "value": value, "unit": "ns", "peer": peer,
             "peer_value": peer_value, "ratio": ratio, "goal": goal,
+        });
+        self.lines.push(line.to_string());
+    }
+
+    /// A figure that has no peer, only a bound to stay under; NaN for none.
+    pub(crate) fn bound(&mut self, name: &str, value: f64, unit: &str, bound: f64) {
+        let ratio = bound / value;
+        println!("{name:40} {value:10.1} {unit:4} goal <= {bound}");
+        let line = serde_json::json!({
+            "name": name, "value": value, "unit": unit, "peer": null,
+            "peer_value": null, "ratio": ratio, "goal": bound,
         });
         self.lines.push(line.to_string());
     }

@@ -1,0 +1,3 @@
+module gitlab.com/labkit/labkit-go
+
+go 1.26

@@ -1,0 +1,51 @@
+//go:build !cgo
+
+package labkit
+
+// Without cgo the package compiles, so that CGO_ENABLED=0 does not break a
+// build, and New says that it cannot record. No other function is reached, as
+// there is no client.
+
+type rawExperience struct{ _ [64]uint64 }
+
+type handle = uint64
+
+func nativeNew([]byte) (handle, string, Status) {
+	return 0, "this program was built without cgo, which labkit needs", StatusInvalidConfig
+}
+
+func nativeStatusMessage(s Status) string                  { return "status " + s.String() }
+func nativeSetToken(handle, string) Status                 { return StatusInvalidHandle }
+func nativeFlush(handle, uint64) Status                    { return StatusInvalidHandle }
+func nativeShutdown(handle, uint64) Status                 { return StatusInvalidHandle }
+func nativeFree(handle) Status                             { return StatusInvalidHandle }
+func nativeStats(handle) (Stats, Status)                   { return Stats{}, StatusInvalidHandle }
+func nativeDrainLog(handle) (string, Status)               { return "", StatusInvalidHandle }
+func nativeLookup(handle, string) (uint32, Status)         { return 0, StatusInvalidHandle }
+func nativeDefinitionInfo(handle, uint32) (string, Status) { return "", StatusInvalidHandle }
+
+func nativeStart(handle, uint32, string, []byte, *rawExperience) Status {
+	return StatusInvalidHandle
+}
+
+func nativeCheckpoint(*rawExperience, string, []byte) Status { return StatusNotStarted }
+func nativeError(*rawExperience, string) Status              { return StatusNotStarted }
+func nativeHandled(*rawExperience, string) Status            { return StatusNotStarted }
+func nativeComplete(*rawExperience, []byte) Status           { return StatusNotStarted }
+func nativeDiscard(*rawExperience, string, []byte) Status    { return StatusNotStarted }
+func nativeLeave(*rawExperience, exit, string) Status        { return StatusNotStarted }
+func nativeIsActive(*rawExperience) bool                     { return false }
+func nativeExperienceInfo(*rawExperience) (string, Status)   { return "", StatusNotStarted }
+func nativeCarrier(*rawExperience) (string, Status)          { return "", StatusNotStarted }
+func nativeRecord(handle, []byte) Status                     { return StatusInvalidHandle }
+func nativeTestSetClock(handle, int64) Status                { return StatusInvalidHandle }
+func nativeTestSeedIDs(handle, uint64) Status                { return StatusInvalidHandle }
+func nativeTestTake(handle) (string, Status)                 { return "", StatusInvalidHandle }
+
+func nativeResume(handle, uint32, string, string, string, []byte, *rawExperience) Status {
+	return StatusInvalidHandle
+}
+
+func nativeObserved(handle, uint32, string, int64, Outcome, string, []byte) Status {
+	return StatusInvalidHandle
+}

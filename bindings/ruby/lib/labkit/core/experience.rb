@@ -1,0 +1,235 @@
+# frozen_string_literal: true
+
+require "json"
+
+module Labkit
+  module Core
+    # One run of a user experience. Every call returns the object itself, so
+    # that calls chain, and is a silent no-op on one that never started or is
+    # over. One thread at a time may use it.
+    #
+    # The library keeps its state in a plain buffer, which means the same in a
+    # fork child.
+    class Experience
+      # @return [Definition]
+      attr_reader :definition
+
+      # Starts nothing yet.
+      def initialize(client, definition)
+        @client = client
+        @definition = definition
+        @native = "\0" * Native::EXPERIENCE_BYTES
+        @scope = nil
+        @pid = nil
+      end
+
+      # Starts it in the current context: sends `start`. With a block, yields
+      # itself, ends as the block is left, and returns the block's result. One
+      # that has started before is not started again.
+      #
+      # @param correlation_id [String, nil] a ULID or 32 hex digits; by
+      #   default a fresh one
+      # @param extra fields of the checkpoint: scalars
+      # @return [self, Object]
+      def start(correlation_id: nil, **extra, &block)
+        start_with(correlation_id, extra, &block)
+      end
+
+      # Continues it: sends `intermediate`. With a block, ends as that is left.
+      # @return [self, Object]
+      def resume(checkpoint_category: "resume", **extra, &block)
+        resume_with(checkpoint_category, extra, &block)
+      end
+
+      # Sends `intermediate`.
+      # @param category [String, Symbol, nil] what happened, `^[a-z0-9_]{1,64}$`
+      # @return [self]
+      def checkpoint(category = nil, **extra)
+        category = Text.of(category)
+        meta = meta(extra)
+        code = Native.labkit_experience_checkpoint(
+          @native, category, size(category), meta, size(meta)
+        )
+        failed(code, :checkpoint, extra) unless code.zero?
+        self
+      end
+
+      # Marks it as failed; its end will say so.
+      # @param error [Exception, String, nil]
+      # @return [self]
+      def error!(error = nil)
+        reason = Text.reason(error)
+        code = Native.labkit_experience_error(@native, reason, size(reason))
+        failed(code, :error!) unless code.zero?
+        self
+      end
+
+      # Marks its end as expected, no failure of ours: a merge conflict, say.
+      # @param reason [Exception, String, Symbol, nil]
+      # @return [self]
+      def handled!(reason = nil)
+        reason = Text.reason(reason)
+        code = Native.labkit_experience_handled(@native, reason, size(reason))
+        failed(code, :handled!) unless code.zero?
+        self
+      end
+
+      # Sends `end`, with the outcome that was marked, or success.
+      # @return [self]
+      def complete(**extra)
+        meta = meta(extra)
+        ended(Native.labkit_experience_complete(@native, meta, size(meta)), :complete, extra)
+      end
+
+      # Ends it as one that turned out not to be one: it counts nowhere.
+      # @return [self]
+      def discard!(reason = nil, **extra)
+        reason = Text.reason(reason)
+        meta = meta(extra)
+        code = Native.labkit_experience_discard(@native, reason, size(reason), meta, size(meta))
+        ended(code, :discard!, extra)
+      end
+
+      # Whether it has started and not ended.
+      def active?
+        Native.labkit_experience_is_active(@native)
+      end
+
+      # Whether it is marked as failed.
+      def has_error? # rubocop:disable Naming/PredicateName -- GitLab's name
+        info["outcome"] == "error"
+      end
+
+      # @return [String, nil] nil before the start
+      def correlation_id
+        @correlation_id ||= info["correlation_id"]
+      end
+
+      # What takes it to another process.
+      # @return [Hash] `{ id => { "start_time" => ..., "correlation_id" => ... } }`,
+      #   empty if it is not active
+      def carrier
+        code, json = Native.read_text(256) do |buffer, capacity, length|
+          Native.labkit_experience_carrier(@native, buffer, capacity, length)
+        end
+        return JSON.parse(json) if code.zero?
+
+        failed(code, :carrier)
+        {}
+      end
+
+      # @return [String] the definition's id
+      def id
+        definition.id
+      end
+
+      def inspect
+        "#<#{self.class} #{id} #{correlation_id || "not started"}>"
+      end
+
+      # @!group For Labkit::UserExperienceSli
+
+      # @private
+      def start_with(correlation_id, extra)
+        return block_given? ? yield(self) : self if @pid
+
+        @scope = Context.scope(@client)
+        restart unless block_given?
+        native_start(Text.of(correlation_id), meta(extra), extra)
+        earlier = @scope.enter(self)
+        return self unless block_given?
+
+        Block.run(self, earlier) { yield self }
+      end
+
+      # @private
+      def resume_with(category, extra)
+        checkpoint(category, **extra)
+        return self unless block_given?
+
+        Block.run(self) { yield self }
+      end
+
+      # Continues in the current context what a carrier brought.
+      # @private
+      def take_up(carrier, job, category, extra)
+        @scope = Context.scope(@client)
+        native_resume(carrier, Text.of(job), Text.of(category), meta(extra), extra)
+        @scope.enter(self) if active?
+        self
+      end
+
+      # Ends it as its block was left.
+      # @private
+      # @param exit [Integer] Native::EXIT_*
+      def leave(exit, reason = nil, earlier = nil)
+        code = Native.labkit_experience_leave(@native, exit, reason, size(reason))
+        failed(code, :leave) unless code.zero?
+        @scope&.restore(self, earlier)
+      end
+
+      protected
+
+      # Whether this process started it. A fork child has its parent's
+      # experiences in its context, but must not end them by starting its own.
+      def ours?
+        @pid == Process.pid
+      end
+
+      private
+
+      # Ends the one that is active here, unless it is the parent's.
+      def restart
+        earlier = @scope[definition.index]
+        earlier.discard!("restarted") if earlier&.ours?
+      end
+
+      def native_start(correlation_id, meta, extra)
+        code = Native.labkit_experience_start(
+          @client.handle, definition.index, correlation_id, size(correlation_id),
+          meta, size(meta), @native
+        )
+        failed(code, :start, extra) unless code.zero?
+        @pid = Process.pid
+      end
+
+      def native_resume(carrier, job, category, meta, extra)
+        code = Native.labkit_experience_resume(
+          @client.handle, definition.index, carrier, size(carrier), job, size(job),
+          category, size(category), meta, size(meta), @native
+        )
+        failed(code, :rehydrate, extra) unless code.zero?
+        @pid = Process.pid
+      end
+
+      def ended(code, call, extra)
+        failed(code, call, extra) unless code.zero?
+        @scope&.remove(self)
+        self
+      end
+
+      # With what every checkpoint of the scope carries.
+      def meta(extra)
+        common = @scope ? @scope.extra : extra
+        Meta.encode(common.empty? ? extra : common.merge(extra))
+      end
+
+      def size(text)
+        text ? text.bytesize : 0
+      end
+
+      def failed(code, call, extra = nil)
+        @client.reporter.failed(code) do
+          extra.nil? || extra.empty? ? "#{id} #{call}" : "#{id} #{call} (#{extra.keys.join(", ")})"
+        end
+      end
+
+      def info
+        code, json = Native.read_text(512) do |buffer, capacity, length|
+          Native.labkit_experience_info(@native, buffer, capacity, length)
+        end
+        code.zero? ? JSON.parse(json) : {}
+      end
+    end
+  end
+end
