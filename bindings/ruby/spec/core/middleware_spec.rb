@@ -91,6 +91,12 @@ RSpec.describe Labkit::Core::Middleware do
       expect(resumed?(trusted: ->(env) { env["REMOTE_ADDR"] == "10.0.0.8" })).to be(false)
     end
 
+    it "says that the experience goes on with this request" do
+      resumed?(trusted: true)
+
+      expect(sli.testing.checkpoints.last).to include("checkpoint_category" => "http_request_started")
+    end
+
     it "takes no harm from a header that cannot be read" do
       test_client(strict: false)
       env["HTTP_X_LABKIT_USER_EXPERIENCES"] = "?"

@@ -13,7 +13,9 @@ module Labkit
         HEADER = "HTTP_X_LABKIT_USER_EXPERIENCES"
         # Set by Rails from X-Request-Id, checked and shortened.
         REQUEST_ID = "action_dispatch.request_id"
-        private_constant :HEADER, :REQUEST_ID
+        # What the tracker is told of the hand-over, in every language.
+        CATEGORY = "http_request_started"
+        private_constant :HEADER, :REQUEST_ID, :CATEGORY
 
         # @param trusted [Boolean, #call] whether to believe the header; a
         #   callable gets the Rack environment
@@ -25,7 +27,7 @@ module Labkit
         def call(env)
           UserExperienceSli.isolate(request_correlation_id: env[REQUEST_ID]) do
             header = env[HEADER]
-            UserExperienceSli.rehydrate(Carrier.from_header(header)) if header && trusted?(env)
+            UserExperienceSli.rehydrate(Carrier.from_header(header), category: CATEGORY) if header && trusted?(env)
             @app.call(env)
           end
         end
