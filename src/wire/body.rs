@@ -42,6 +42,8 @@ pub struct Batch<'a> {
     pub adopted: bool,
     /// One JSON text each, still to be validated.
     pub checkpoints: Vec<&'a RawValue>,
+    /// Fields of the envelope that were ignored: this version does not know them.
+    pub unknown_fields: usize,
 }
 
 /// Which library sent a batch.
@@ -104,8 +106,16 @@ impl<'a> Body<'a> {
                 .unwrap_or_default(),
             adopted: typed(&members, "adopted", "expected true or false")?.unwrap_or(false),
             checkpoints,
+            unknown_fields: members.unknown(is_field),
         }))
     }
+}
+
+fn is_field(name: &str) -> bool {
+    matches!(
+        name,
+        "sent_at" | "instance_id" | "sdk" | "recorded" | "dropped" | "adopted" | "checkpoints"
+    )
 }
 
 fn typed<T: serde::de::DeserializeOwned>(

@@ -137,6 +137,11 @@ impl<'a> Checkpoint<'a> {
     /// Reads and validates one checkpoint object. Fields that are not known
     /// are ignored: newer libraries may send to older trackers.
     pub fn parse(text: &'a str) -> Result<Self, Rejection> {
+        Self::parse_counting(text).map(|(checkpoint, _)| checkpoint)
+    }
+
+    /// The same, and how many fields were ignored.
+    pub fn parse_counting(text: &'a str) -> Result<(Self, usize), Rejection> {
         if text.len() > CHECKPOINT_BYTES {
             let detail = format!("{} bytes, at most {CHECKPOINT_BYTES}", text.len());
             return Err(Rejection::new(super::Code::InvalidField, None, detail));
@@ -145,7 +150,7 @@ impl<'a> Checkpoint<'a> {
             let detail = format!("expected a checkpoint object: {e}");
             Rejection::new(super::Code::InvalidField, None, detail)
         })?;
-        Self::from_members(&members)
+        Ok((Self::from_members(&members)?, members.unknown(is_field)))
     }
 
     fn from_members(members: &Members<'a>) -> Result<Self, Rejection> {
@@ -192,6 +197,30 @@ impl<'a> Checkpoint<'a> {
             CheckpointId(digest128(&serde_json::to_vec(&original).unwrap_or_default()))
         })
     }
+}
+
+/// Every field of the wire format; `sent_at` stands on a checkpoint that
+/// travels alone, and `server_timestamp` on one that was answered before.
+fn is_field(name: &str) -> bool {
+    matches!(
+        name,
+        "correlation_id"
+            | "user_experience_id"
+            | "checkpoint"
+            | "checkpoint_category"
+            | "type"
+            | "feature_category"
+            | "urgency"
+            | "client_timestamp"
+            | "server_timestamp"
+            | "meta"
+            | "id"
+            | "outcome"
+            | "reason"
+            | "started_at"
+            | "elapsed_ms"
+            | "sent_at"
+    )
 }
 
 /// The first 128 bits of SHA-256, big-endian: a recipe any language can follow.
@@ -242,5 +271,37 @@ fn whole_if_it_is<S: Serializer>(value: &Option<f64>, serializer: S) -> Result<S
         }
         Some(number) => serializer.serialize_f64(*number),
         None => serializer.serialize_none(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_field_that_is_written_is_known_when_it_is_read_and_others_are_counted() {
+        let written = serde_json::to_value(Checkpoint {
+            correlation_id: CorrelationId::from_ulid(1),
+            user_experience_id: "create_it".into(),
+            checkpoint: Kind::End,
+            checkpoint_category: Some("create".into()),
+            service: "web".into(),
+            feature_category: "making".into(),
+            urgency: "sync_slow".into(),
+            client_timestamp: Timestamp::from_millis(0),
+            meta: Some(Meta::parse("{}").unwrap()),
+            id: Some(CheckpointId(1)),
+            outcome: Some(Outcome::Error),
+            reason: Some("x".into()),
+            started_at: Some(Timestamp::from_millis(0)),
+            elapsed_ms: Some(1.5),
+        });
+        let mut fields = written.unwrap();
+        let unknown =
+            |fields: &serde_json::Value| Checkpoint::parse_counting(&fields.to_string()).unwrap().1;
+        assert_eq!(unknown(&fields), 0);
+        fields["outcom"] = "error".into();
+        fields["shard"] = serde_json::json!({"of": [1, 2]});
+        assert_eq!(unknown(&fields), 2);
     }
 }

@@ -28,6 +28,11 @@ impl<'a> Members<'a> {
         let (_, value) = self.0.iter().find(|(name, _)| name == key)?;
         (value.get() != "null").then_some(*value)
     }
+
+    /// How many keys are not `known`: a newer library's, or somebody's misspelling.
+    pub(super) fn unknown(&self, known: fn(&str) -> bool) -> usize {
+        self.0.iter().filter(|(name, _)| !known(name)).count()
+    }
 }
 
 impl<'a> Deserialize<'a> for Members<'a> {

@@ -1,8 +1,9 @@
 //! What may come in: how old, how new, how deep. Pure functions, in front of
 //! the transition.
 
-use labkit::wire::limits::{ACCEPTANCE_AGE_MS, FUTURE_MS, JSON_DEPTH, SENT_AT_MS};
 use labkit::wire::{CheckpointId, Code, Rejection, Timestamp};
+
+use crate::limits::Limits;
 
 /// What a request says of all its checkpoints.
 #[derive(Clone, Copy)]
@@ -14,16 +15,21 @@ pub(crate) struct Envelope {
 
 /// When it happened, on our clock: both operands of the inner difference come
 /// from the client's, so that its skew cancels.
-pub(crate) fn derived_time(client: Timestamp, envelope: Envelope) -> Result<i64, Rejection> {
+pub(crate) fn derived_time(
+    client: Timestamp,
+    envelope: Envelope,
+    limits: &Limits,
+) -> Result<i64, Rejection> {
     let (client, received) = (client.as_millis(), envelope.received);
     let derived = match envelope.sent_at.map(Timestamp::as_millis) {
         Some(sent) => {
-            check_age("sent_at", received - sent, SENT_AT_MS, SENT_AT_MS)?;
+            check_age("sent_at", received - sent, limits.sent_at_ms, limits.sent_at_ms)?;
             received - (sent - client)
         }
         None => client.min(received),
     };
-    check_age("client_timestamp", received - derived, ACCEPTANCE_AGE_MS, FUTURE_MS)?;
+    let (oldest, future) = (limits.acceptance_age_ms, limits.future_ms);
+    check_age("client_timestamp", received - derived, oldest, future)?;
     Ok(derived)
 }
 
@@ -40,13 +46,18 @@ fn check_age(field: &'static str, age: i64, oldest: i64, future: i64) -> Result<
 
 /// Whether an item is what nests too deeply: batch and array are two levels
 /// above it. Then it is refused alone, and the good ones beside it are not.
-pub(crate) fn is_deep_item(text: &str) -> bool {
-    depth(text) > JSON_DEPTH - 2
+pub(crate) fn is_deep_item(text: &str, limits: &Limits) -> bool {
+    depth(text) > limits.json_depth - 2
 }
 
 /// What a person reads when JSON is nested too deeply.
-pub(crate) fn too_deep() -> String {
-    format!("JSON nested more than {JSON_DEPTH} levels deep")
+pub(crate) fn too_deep(levels: usize) -> String {
+    format!("JSON nested more than {levels} levels deep")
+}
+
+/// What a person reads when a batch is too long.
+pub(crate) fn too_many(count: usize, most: usize) -> String {
+    format!("{count} checkpoints in one batch, at most {most}")
 }
 
 /// How deep the brackets of valid JSON nest.

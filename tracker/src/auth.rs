@@ -42,7 +42,7 @@ pub enum Denied {
 impl Auth {
     /// From the configured keys; without any, everybody is [`DEFAULT_TENANT`].
     pub fn new(keys: &[Key]) -> Result<Self, String> {
-        let mut known = Vec::with_capacity(keys.len());
+        let mut known: Vec<([u8; 32], Arc<str>)> = Vec::with_capacity(keys.len());
         for key in keys {
             let digest = parse_hex(&key.sha256).ok_or_else(|| {
                 format!("key {:?}: `sha256` must be 64 hex digits, the hash of the key", key.name)
@@ -50,14 +50,12 @@ impl Auth {
             if key.tenant.is_empty() {
                 return Err(format!("key {:?}: `tenant` must not be empty", key.name));
             }
+            if known.iter().any(|(other, _)| *other == digest) {
+                return Err(format!("key {:?}: another key has the same `sha256`", key.name));
+            }
             known.push((digest, key.tenant.as_str().into()));
         }
         Ok(Auth { keys: known, default: DEFAULT_TENANT.into() })
-    }
-
-    /// Whether callers have to say who they are.
-    pub fn is_required(&self) -> bool {
-        !self.keys.is_empty()
     }
 
     /// The tenant of a request with this `Authorization` header.
@@ -140,6 +138,16 @@ mod tests {
     fn without_keys_everybody_is_the_default_tenant() {
         let auth = Auth::new(&[]).unwrap();
         assert_eq!(&*auth.tenant(Some(b"Bearer whatever")).unwrap(), DEFAULT_TENANT);
+    }
+
+    #[test]
+    fn one_key_cannot_belong_to_two_tenants() {
+        let key = |name: &str| Key {
+            name: name.into(),
+            tenant: name.into(),
+            sha256: sha256_hex("secret"),
+        };
+        assert!(Auth::new(&[key("web"), key("cron")]).unwrap_err().contains("\"cron\""));
     }
 
     #[test]

@@ -86,8 +86,8 @@ impl VirtualTime {
         self.last_tick = now;
         if !(0..=TICK_GAP_MS).contains(&passed) {
             self.blind += passed.max(0);
-            self.settling = SETTLING_MS;
-            self.granted = SETTLING_MS;
+            self.settling = self.settling.max(SETTLING_MS);
+            self.granted = self.settling;
             return self;
         }
         if self.settling > 0 {
@@ -151,6 +151,16 @@ mod tests {
         let flood = once.tick(once.last_tick, 1_000_000);
         assert_eq!(flood.settling, 600_000);
         assert_eq!(flood.tick(flood.last_tick, 1).settling, 600_000);
+    }
+
+    #[test]
+    fn a_pause_while_settling_takes_nothing_away_from_it() {
+        let paused = VirtualTime::new(0).tick(60_000, 0);
+        let extended = paused.tick(paused.last_tick, 4);
+        assert_eq!(extended.settling, 240_000);
+        let again = extended.tick(extended.last_tick + 3_000, 0);
+        assert_eq!(again.settling, 240_000);
+        assert_eq!(again.tick(again.last_tick, 1_000).settling, 600_000, "the bound stays");
     }
 
     #[test]

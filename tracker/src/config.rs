@@ -9,6 +9,7 @@ use clap::{Args, Parser, Subcommand};
 use serde::Deserialize;
 
 use crate::auth::Key;
+use crate::limits::Limits;
 
 const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8480);
 
@@ -61,7 +62,7 @@ pub struct Serve {
     /// Where state is kept; `memory` is lost at exit [default: memory]
     #[arg(long, env = "LABKIT_TRACKER_STORE", value_name = "STORE")]
     pub store: Option<String>,
-    /// TOML file with these settings (dashes become underscores), and the bearer keys
+    /// TOML file with these settings (dashes become underscores), the bearer keys and `[limits]`
     #[arg(long, env = "LABKIT_TRACKER_CONFIG", value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// The values of `type` to accept; without it any, of which the first 64 become labels
@@ -95,6 +96,8 @@ struct File {
     port_file: Option<PathBuf>,
     #[serde(default)]
     keys: Vec<Key>,
+    #[serde(default)]
+    limits: Limits,
 }
 
 /// Everything settled.
@@ -108,6 +111,8 @@ pub struct Config {
     pub types: Vec<String>,
     /// Bearer keys; empty: no authentication.
     pub keys: Vec<Key>,
+    /// What may come in, and how long things may take.
+    pub limits: Limits,
     /// Where to write the address.
     pub port_file: Option<PathBuf>,
 }
@@ -142,6 +147,7 @@ impl Config {
                 .ok_or_else(|| ConfigError(missing.to_owned()))?,
             types: flags.types.or(file.types).unwrap_or_default(),
             keys: file.keys,
+            limits: file.limits,
             port_file: flags.port_file.or(file.port_file),
         };
         config.check_types()?;
@@ -181,7 +187,12 @@ impl File {
         let place = path.display();
         let text =
             fs::read_to_string(path).map_err(|e| ConfigError(format!("--config {place}: {e}")))?;
-        toml::from_str(&text).map_err(|e| ConfigError(format!("--config {place}: {e}")))
+        let file: File =
+            toml::from_str(&text).map_err(|e| ConfigError(format!("--config {place}: {e}")))?;
+        match file.limits.check() {
+            Ok(()) => Ok(file),
+            Err(detail) => Err(ConfigError(format!("--config {place}: [limits] {detail}"))),
+        }
     }
 }
 
@@ -206,6 +217,7 @@ mod tests {
         assert_eq!(config.listen, "127.0.0.1:1".parse().unwrap());
         assert_eq!(config.types, ["web"]);
         let config = resolve("definitions = 'd'", Serve::default()).unwrap();
+        assert_eq!(config.limits, Limits::default());
         assert_eq!(config.listen, DEFAULT_LISTEN);
     }
 
@@ -218,10 +230,21 @@ mod tests {
             ("definitions = 'd'\ntypes = ['Web']", "\"Web\""),
             ("definitions = 'd'\nlisten = '0.0.0.0:80'", "--insecure-no-auth"),
             ("definitions = 'd'\nkeys = [{name = 'a', tenant = 'b', key = 'c'}]", "key"),
+            ("definitions = 'd'\n[limits]\nbody_byte = 1", "unknown field `body_byte`"),
+            ("definitions = 'd'\n[limits]\nbody_bytes = 1", "body_bytes = 1: expected 1024 to"),
+            ("definitions = 'd'\n[limits]\nbody_bytes = -1", "body_bytes"),
+            ("definitions = 'd'\n[limits]\nconnections = '9'", "connections"),
         ] {
             let error = resolve(toml, Serve::default()).unwrap_err();
             assert!(error.contains(expected), "{toml}: {error}");
         }
+    }
+
+    #[test]
+    fn one_limit_is_set_and_the_others_keep_their_defaults() {
+        let file = "definitions = 'd'\n[limits]\nbatch_items = 7";
+        let config = resolve(file, Serve::default()).unwrap();
+        assert_eq!(config.limits, Limits { batch_items: 7, ..Limits::default() });
     }
 
     #[test]

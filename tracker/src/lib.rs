@@ -14,6 +14,7 @@
 #![forbid(unsafe_code)]
 
 mod admission;
+mod apply;
 pub mod auth;
 pub mod check;
 pub mod clock;

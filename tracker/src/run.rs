@@ -60,8 +60,10 @@ pub async fn run(
     let registry = load(&config.definitions)?;
     let auth = Arc::new(Auth::new(&config.keys).map_err(RunError::Keys)?);
     let clock = Arc::new(SystemClock);
-    let store = Arc::new(Memory::new(clock.now_ms()));
-    let settings = Settings { types: config.types };
+    let limits = config.limits;
+    let store = Memory::new(clock.now_ms()).with_outbox_lines(limits.outbox_lines);
+    let store = Arc::new(store);
+    let settings = Settings { types: config.types, limits };
     let tracker = Tracker::new(registry, settings, store, clock).await.map_err(RunError::Store)?;
     let tracker = Arc::new(tracker);
 
@@ -76,14 +78,17 @@ pub async fn run(
         write_address(path, address)?;
     }
     tracing::info!("listening on http://{address}");
-    let shared = Shared { tracker, auth };
+    let shared = Shared { tracker: tracker.clone(), auth };
     http::serve(listener, http::router(shared.clone()), shared, shutdown).await;
 
     // Ingest is over; then time; then what both of them had to tell.
     drop(stop_sweep);
     let _ = sweep.await;
     drop(stop_log);
-    let _ = log.await;
+    let _ = tokio::time::timeout(limits.shutdown_grace(), log).await;
+    if let Ok(lines @ 1..) = tracker.store.backlog().await {
+        tracing::error!("the event log could not be written: its last {lines} lines are lost");
+    }
     Ok(())
 }
 

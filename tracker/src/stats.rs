@@ -17,6 +17,7 @@ pub struct Stats {
     accepted: AtomicU64,
     duplicate: AtomicU64,
     rejected: [AtomicU64; Code::ALL.len()],
+    unknown_fields: AtomicU64,
     conflicts: AtomicU64,
     swept: AtomicU64,
     lateness_ms: AtomicI64,
@@ -27,12 +28,20 @@ pub struct Stats {
     in_flight: AtomicI64,
 }
 
-/// A request from its head to its answer.
-pub(crate) struct InFlight<'a>(&'a Stats);
+/// One more of something, for as long as this lives: whatever ends it, be it a
+/// panic, takes it back.
+pub(crate) struct Present<'a>(&'a AtomicI64);
 
-impl Drop for InFlight<'_> {
+impl<'a> Present<'a> {
+    fn new(gauge: &'a AtomicI64) -> Self {
+        gauge.fetch_add(1, Ordering::Relaxed);
+        Present(gauge)
+    }
+}
+
+impl Drop for Present<'_> {
     fn drop(&mut self) {
-        self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -44,9 +53,8 @@ impl Stats {
     }
 
     /// A request begins, and lasts as long as what is returned.
-    pub(crate) fn begin(&self) -> InFlight<'_> {
-        self.in_flight.fetch_add(1, Ordering::Relaxed);
-        InFlight(self)
+    pub(crate) fn begin(&self) -> Present<'_> {
+        Present::new(&self.in_flight)
     }
 
     /// Requests that have not been answered yet.
@@ -65,14 +73,25 @@ impl Stats {
         self.rejected[code as usize].fetch_add(1, Ordering::Relaxed);
     }
 
+    /// Fields were ignored because this version does not know them.
+    pub fn ignored(&self, fields: usize) {
+        if fields > 0 {
+            self.unknown_fields.fetch_add(fields as u64, Ordering::Relaxed);
+        }
+    }
+
     /// A change has to be computed again.
     pub fn conflict(&self) {
         self.conflicts.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// A step of the sweep; `lateness_ms` is that of its latest record.
-    pub fn swept(&self, records: u64, lateness_ms: i64) {
+    /// The sweep moved records on.
+    pub fn swept(&self, records: u64) {
         self.swept.fetch_add(records, Ordering::Relaxed);
+    }
+
+    /// A sweep is through, and this is how late its latest record was.
+    pub fn late(&self, lateness_ms: i64) {
         self.lateness_ms.store(lateness_ms, Ordering::Relaxed);
     }
 
@@ -91,9 +110,9 @@ impl Stats {
         self.log_failures.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// A connection came (1) or went (-1).
-    pub fn connection(&self, by: i64) {
-        self.connections.fetch_add(by, Ordering::Relaxed);
+    /// A connection came, and is open as long as what is returned.
+    pub(crate) fn connected(&self) -> Present<'_> {
+        Present::new(&self.connections)
     }
 
     /// The page `/metrics`.
@@ -136,6 +155,9 @@ impl Stats {
         for code in Code::ALL {
             page.sample(name, &[("code", code.as_str())], get(&self.rejected[code as usize]));
         }
+        let name = "labkit_tracker_unknown_fields_total";
+        let help = "Fields of requests that were ignored as unknown: newer, or misspelt.";
+        page.single(name, "counter", help, get(&self.unknown_fields));
         let help = "Changes computed again because another writer was first.";
         page.single("labkit_tracker_conflicts_total", "counter", help, get(&self.conflicts));
     }

@@ -16,12 +16,14 @@ impl Tracker {
     /// own write comes first: if the store refuses it, no time passes.
     pub async fn sweep(&self) -> Result<u64, StoreError> {
         self.tick().await?;
-        let mut swept = 0;
+        let (mut swept, mut lateness) = (0, 0);
         loop {
             let step = self.sweep_step().await?;
             swept += step.moved;
+            lateness = lateness.max(step.lateness);
             // A step in which others were faster each time comes again with the next tick.
             if step.found < SWEEP_STEP || step.moved == 0 {
+                self.stats.late(lateness);
                 return Ok(swept);
             }
             tokio::task::yield_now().await;
@@ -31,7 +33,7 @@ impl Tracker {
     async fn sweep_step(&self) -> Result<Step, StoreError> {
         let due = self.store.due(SWEEP_STEP).await?;
         if due.is_empty() {
-            return Ok(Step { found: 0, moved: 0 });
+            return Ok(Step { found: 0, moved: 0, lateness: 0 });
         }
         let (real, mut lateness) = (self.clock.now_ms(), 0);
         let loaded = self.store.load(&due).await?;
@@ -47,15 +49,17 @@ impl Tracker {
         });
         let commits = self.store.commit(changes.collect()).await?;
         let moved = commits.iter().filter(|commit| **commit == Commit::Done).count() as u64;
-        self.stats.swept(moved, lateness);
+        self.stats.swept(moved);
         self.told.notify_one();
-        Ok(Step { found, moved })
+        Ok(Step { found, moved, lateness })
     }
 }
 
 struct Step {
     found: usize,
     moved: u64,
+    /// How far past its deadline the latest of them was, in ms of virtual time.
+    lateness: i64,
 }
 
 /// Ticks until `shutdown` resolves. One sweep at a time: what a slow one

@@ -12,6 +12,7 @@ use tokio::sync::Notify;
 use crate::clock::{Clock, VirtualTime};
 use crate::emit::exposition::{self, Totals};
 use crate::emit::log;
+use crate::limits::Limits;
 use crate::stats::Stats;
 use crate::store::{Change, Loaded, Pending, Row, Store, StoreError};
 use crate::transition::{Definition, Effects, Identity, Stored};
@@ -23,6 +24,8 @@ use crate::view::View;
 pub struct Settings {
     /// The `type`s that are accepted; empty: any, and the first ones are learned.
     pub types: Vec<String>,
+    /// What may come in.
+    pub limits: Limits,
 }
 
 /// One tracker. Cheap to share: everything behind it is.
@@ -31,6 +34,7 @@ pub struct Tracker {
     /// The registry's definitions in its order, as records share them.
     pub(crate) definitions: Vec<Arc<Definition>>,
     pub(crate) types: Types,
+    pub(crate) limits: Limits,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) stats: Stats,
@@ -50,13 +54,14 @@ impl Tracker {
         store: Arc<dyn Store>,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, StoreError> {
-        let types = Types::new(&settings.types);
+        let types = Types::new(&settings.types, settings.limits.learned_types);
         let time = store.tick(clock.now_ms(), 0).await?;
         types.learn(store.counters().await?.into_iter().map(|(series, _)| series.service));
         Ok(Tracker {
             definitions: registry.iter().map(|d| Arc::new(Definition::from(d))).collect(),
             registry,
             types,
+            limits: settings.limits,
             store,
             clock,
             stats: Stats::default(),

@@ -4,8 +4,6 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use crate::limits::LEARNED_TYPES;
-
 /// What the label says for every type beyond the bound.
 pub const OTHER: &str = "other";
 
@@ -14,17 +12,20 @@ pub const OTHER: &str = "other";
 pub struct Types {
     /// Configured: nothing else is accepted, and nothing is learned.
     closed: bool,
-    /// Read for each checkpoint, written at most [`LEARNED_TYPES`] times.
+    /// How many are learned.
+    most: usize,
+    /// Read for each checkpoint, written at most `most` times.
     known: RwLock<BTreeMap<Box<str>, Arc<str>>>,
     other: Arc<str>,
 }
 
 impl Types {
-    /// From the configured list; an empty one learns.
-    pub fn new(allowed: &[String]) -> Self {
+    /// From the configured list; an empty one learns, `most` of them.
+    pub fn new(allowed: &[String], most: usize) -> Self {
         let known = allowed.iter().map(|name| (name.as_str().into(), name.as_str().into()));
         Types {
             closed: !allowed.is_empty(),
+            most,
             known: RwLock::new(known.collect()),
             other: OTHER.into(),
         }
@@ -50,7 +51,7 @@ impl Types {
         if known.contains_key(&**name) {
             return name.clone();
         }
-        if self.closed || known.len() >= LEARNED_TYPES {
+        if self.closed || known.len() >= self.most {
             return self.other.clone();
         }
         known.insert((&**name).into(), name.clone());
@@ -79,10 +80,11 @@ impl Types {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::LEARNED_TYPES;
 
     #[test]
     fn without_a_list_sixty_four_types_are_learned_and_the_rest_is_other() {
-        let types = Types::new(&[]);
+        let types = Types::new(&[], LEARNED_TYPES);
         for i in 0..LEARNED_TYPES {
             let name: Arc<str> = format!("t{i}").into();
             assert_eq!(types.label(&name), name);
@@ -95,7 +97,7 @@ mod tests {
 
     #[test]
     fn with_a_list_nothing_else_is_allowed() {
-        let types = Types::new(&["web".into(), "sidekiq".into()]);
+        let types = Types::new(&["web".into(), "sidekiq".into()], LEARNED_TYPES);
         assert!(types.allows("web") && !types.allows("cron"));
         assert_eq!(&*types.label(&"cron".into()), OTHER);
         assert_eq!(types.all().len(), 2);

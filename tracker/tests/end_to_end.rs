@@ -2,7 +2,7 @@
 
 mod support;
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::process::{Command, Output, Stdio};
 
@@ -107,8 +107,11 @@ fn what_is_open_is_listed_and_the_page_shows_it() {
     }
     let (status, head, page) = server.curl("/", &[]);
     assert_eq!(status, 200);
-    assert!(head.contains("text/html") && page.contains("<td>create_merge_request<td>1<td>"));
+    assert!(
+        head.contains("text/html") && page.contains("<td>create_<wbr>merge_<wbr>request<td>1<td>")
+    );
     assert!(!page.contains("http://") && !page.contains("https://"), "no assets from elsewhere");
+    assert!(page.contains("name=\"viewport\""), "a phone shows it at its own width");
 }
 
 #[test]
@@ -126,6 +129,7 @@ fn paths_that_lead_nowhere_are_problems_too() {
         assert_eq!(got, status, "{path}");
         assert!(head.contains("application/problem+json"), "{path}: {head}");
         assert_eq!(serde_json::from_str::<Value>(&body).unwrap()["status"], status);
+        assert_eq!(head.contains("\r\nallow: "), status == 405, "{path}: {head}");
     }
     for path in ["/-/liveness", "/-/readiness"] {
         assert_eq!(server.curl(path, &[]).0, 200);
@@ -179,12 +183,81 @@ fn hostile_bodies_are_refused_and_the_next_good_one_is_taken() {
 }
 
 #[test]
+fn the_edge_keeps_to_the_limits_that_are_configured() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = dir.path().join("tracker.toml");
+    let limits = "[limits]\nbody_bytes = 2048\ncompression_ratio = 3\nlisted_most = 1\n";
+    std::fs::write(&config, limits).unwrap();
+    let server = Server::start(&["--config", config.to_str().unwrap()]);
+    let padded = |bytes: usize| {
+        let mut body = original("start").into_bytes();
+        body.resize(bytes, b' ');
+        body
+    };
+    assert_eq!(server.post(&padded(2_048), &[]).0, 200);
+    let (status, _, body) = server.post(&padded(2_049), &[]);
+    assert!(status == 413 && body.contains("larger than 2048 bytes"), "{body}");
+    let gz = ["-H", "Content-Encoding: gzip"];
+    let (status, _, body) = server.post(&gzip(&padded(2_048)), &gz);
+    assert!(status == 413 && body.contains("more than 3 to 1"), "{body}");
+    assert_eq!(server.curl("/v1/experiences", &[]).0, 200);
+    let (status, _, body) = server.curl("/v1/experiences?limit=2", &[]);
+    assert!(status == 400 && body.contains("from 1 to 1"), "{body}");
+}
+
+/// Everything is written before the answer is read, as simple clients do.
+fn upload(server: &Server, headers: &str, bytes: usize) -> String {
+    let mut stream = TcpStream::connect(server.url.strip_prefix("http://").unwrap()).unwrap();
+    let head = format!(
+        "POST /v1/checkpoints HTTP/1.1\r\nHost: x\r\n{headers}Content-Length: {bytes}\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).unwrap();
+    stream.write_all(&vec![b' '; bytes]).expect("the upload is not cut off");
+    let mut answer = [0; 12];
+    stream.read_exact(&mut answer).expect("the answer arrives");
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+#[test]
+fn a_client_that_sends_all_before_it_reads_gets_to_read_the_refusal() {
+    let server = Server::start(&[]);
+    let json = "Content-Type: application/json\r\n";
+    assert_eq!(upload(&server, json, 8_000_000), "HTTP/1.1 413");
+    assert_eq!(upload(&server, "Content-Type: text/plain\r\n", 8_000_000), "HTTP/1.1 415");
+}
+
+#[test]
 fn a_request_cut_off_in_its_head_harms_nobody() {
     let server = Server::start(&[]);
     let mut half = TcpStream::connect(server.url.strip_prefix("http://").unwrap()).unwrap();
     half.write_all(b"POST /v1/checkpoints HTTP/1.1\r\nHost: x\r\nContent-").unwrap();
     assert_eq!(server.post(original("start").as_bytes(), &[]).0, 200);
     assert_eq!(server.stop("-TERM").0, Some(0), "nor does it hold up the exit");
+}
+
+#[test]
+fn a_connection_that_falls_silent_gives_its_place_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = dir.path().join("tracker.toml");
+    let limits = "[limits]\nhead_timeout_ms = 250\nbody_timeout_ms = 250\nconnections = 1\n";
+    std::fs::write(&config, limits).unwrap();
+    let server = Server::start(&["--config", config.to_str().unwrap()]);
+    let connect = || TcpStream::connect(server.url.strip_prefix("http://").unwrap()).unwrap();
+    let head = "POST /v1/checkpoints HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n";
+    for (said, answer) in [
+        (String::new(), ""),
+        ("GET /-/live".to_owned(), ""),
+        ("GET /-/liveness HTTP/1.1\r\nHost: x\r\n\r\n".to_owned(), "HTTP/1.1 200"),
+        (format!("{head}Content-Length: 9\r\n\r\n{{"), "HTTP/1.1 408"),
+    ] {
+        let mut stream = connect();
+        stream.write_all(said.as_bytes()).unwrap();
+        let mut heard = Vec::new();
+        stream.read_to_end(&mut heard).unwrap();
+        let heard = String::from_utf8(heard).unwrap();
+        assert!(heard.starts_with(answer), "{said:?}: {heard:?}");
+    }
+    assert_eq!(server.curl("/-/liveness", &[]).0, 200);
 }
 
 #[test]
@@ -215,6 +288,22 @@ fn with_keys_only_their_owners_come_in_and_each_sees_its_own() {
     assert_eq!(server.curl(&path, &two).0, 404);
     assert_eq!(server.curl("/v1/experiences", &[]).0, 401);
     assert_eq!(server.curl("/v1/experiences", &two).2, "{\"experiences\":[]}");
+}
+
+#[test]
+fn a_log_that_nobody_reads_does_not_hold_up_the_exit() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = dir.path().join("tracker.toml");
+    std::fs::write(&config, "[limits]\nshutdown_grace_ms = 100\n").unwrap();
+    let mut server = Server::start(&["--config", config.to_str().unwrap()]);
+    let item = |i: u32| original("start").replace(ID, &format!("{i:032x}"));
+    let items: Vec<String> = (0..500).map(item).collect();
+    let now = Timestamp::from_millis(std::time::UNIX_EPOCH.elapsed().unwrap().as_millis() as i64);
+    let batch = format!(r#"{{"sent_at":"{now}","checkpoints":[{}]}}"#, items.join(","));
+    assert!(server.post(batch.as_bytes(), &[]).2.contains("\"accepted\":500"));
+    // More than a pipe holds, and its other end is open but idle.
+    server.signal("-TERM");
+    assert_eq!(server.child.wait().unwrap().code(), Some(0));
 }
 
 fn run(args: &[&str]) -> (Option<i32>, String, String) {

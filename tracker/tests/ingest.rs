@@ -5,6 +5,7 @@ use std::path::Path;
 use labkit::definition::{self, Registry};
 use labkit::wire::Timestamp;
 use labkit_tracker::Settings;
+use labkit_tracker::limits::Limits;
 use labkit_tracker::rehearsal::{Answered, Rehearsal};
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -125,7 +126,7 @@ fn a_single_checkpoint_that_is_wrong_is_named_by_code_and_field() {
 
 #[test]
 fn a_type_outside_of_the_list_is_refused() {
-    let settings = Settings { types: vec!["web".into()] };
+    let settings = Settings { types: vec!["web".into()], ..Settings::default() };
     let tracker = Rehearsal::new(registry(), settings, T0);
     let body = with(original("start"), "type", json!("cron")).to_string();
     let answered = tracker.ingest("default", &body);
@@ -168,6 +169,18 @@ fn what_is_no_request_is_refused_as_a_whole() {
         assert_eq!(answered.body["status"], status);
     }
     assert!(tracker.drain_events().is_empty());
+}
+
+#[test]
+fn no_refusal_quotes_a_whole_body_back() {
+    let key = "k".repeat(10_000);
+    let twice = format!(r#"{{"{key}":1,"{key}":2}}"#);
+    let in_meta = with(original("start"), "meta", json!({"k".repeat(4_000): []})).to_string();
+    for (body, status) in [(twice, 400), (in_meta, 422)] {
+        let answered = tracker().ingest("default", &body);
+        assert_eq!(answered.status, status);
+        assert!(answered.body["detail"].as_str().unwrap().len() <= 240);
+    }
 }
 
 #[test]
@@ -314,6 +327,18 @@ fn an_experience_that_never_ends_times_out_once_its_ttl_has_passed() {
 }
 
 #[test]
+fn the_lateness_of_a_sweep_is_gone_with_the_next_one() {
+    let tracker = tracker();
+    let start = with(original("start"), "client_timestamp", json!(time(-500)));
+    tracker.ingest("default", &start.to_string());
+    for (advance, seconds) in [(60_000, "0.5"), (1_000, "0")] {
+        tracker.advance(advance);
+        let told = format!("labkit_tracker_sweep_lateness_seconds {seconds}\n");
+        assert!(tracker.metrics().contains(&told), "{told}");
+    }
+}
+
+#[test]
 fn a_pause_or_a_step_of_the_trackers_clock_times_nobody_out() {
     for pause in [3_600_000, -3_600_000, 90_000] {
         let tracker = tracker();
@@ -329,7 +354,7 @@ fn a_pause_or_a_step_of_the_trackers_clock_times_nobody_out() {
 
 #[test]
 fn every_definition_has_its_series_at_zero_from_the_start() {
-    let settings = Settings { types: vec!["web".into(), "sidekiq".into()] };
+    let settings = Settings { types: vec!["web".into(), "sidekiq".into()], ..Settings::default() };
     let sli = Rehearsal::new(registry(), settings, T0).sli();
     for service in ["web", "sidekiq"] {
         for (name, label) in [
@@ -344,6 +369,78 @@ fn every_definition_has_its_series_at_zero_from_the_start() {
             assert!(sli.contains(&series), "{series}");
         }
     }
+}
+
+#[test]
+fn fields_that_nobody_knows_are_ignored_and_counted() {
+    let tracker = tracker();
+    let newer = with(with(original("start"), "outcom", json!("error")), "sent_at", json!(time(0)));
+    assert_eq!(tracker.ingest("default", &newer.to_string()).status, 200);
+    assert!(tracker.metrics().contains("labkit_tracker_unknown_fields_total 1\n"));
+    let end = with(original("end"), "elapsed_ms", json!(3));
+    let body = json!({
+        "sent_at": time(0), "instance_id": format!("{ID}X"), "recorded": 2, "dropped": {},
+        "sdk": {"name": "labkit", "version": "1"}, "adopted": false, "shard": 7,
+        "checkpoints": [with(end, "colour", json!({"r": 1})), {"colour": "red"}]
+    });
+    assert_eq!(tracker.ingest("default", &body.to_string()).body["accepted"], 1);
+    let counted = tracker.metrics();
+    assert!(counted.contains("labkit_tracker_unknown_fields_total 3\n"), "{counted}");
+}
+
+#[test]
+fn configured_limits_take_the_place_of_the_defaults() {
+    let limits = Limits {
+        batch_items: 2,
+        checkpoint_bytes: 512,
+        json_depth: 4,
+        acceptance_age_ms: 60_000,
+        future_ms: 0,
+        sent_at_ms: 120_000,
+        learned_types: 1,
+        ..Limits::default()
+    };
+    assert_eq!(limits.check(), Ok(()));
+    let tracker = Rehearsal::new(registry(), Settings { limits, ..Settings::default() }, T0);
+    let send = |body: &str| tracker.ingest("default", body);
+
+    let three = send(&batch(&vec![original("start"); 3]));
+    assert_eq!(
+        (three.status, &three.body["detail"]),
+        (413, &json!("3 checkpoints in one batch, at most 2"))
+    );
+    let big = with(original("start"), "reason", json!("x".repeat(250))).to_string();
+    let big = send(&big);
+    assert_eq!(code_and_field(&big), (422, Some("invalid_field"), None));
+    assert!(big.body["detail"].as_str().unwrap().ends_with("at most 512"));
+    assert_eq!(send(r#"{"a":[[[[]]]]}"#).status, 400);
+    let old = with(original("start"), "client_timestamp", json!(time(-60_001))).to_string();
+    assert_eq!(code_and_field(&send(&old)), (422, Some("too_old"), Some("client_timestamp")));
+    let stale = with(original("start"), "sent_at", json!(time(-120_001))).to_string();
+    assert_eq!(code_and_field(&send(&stale)), (422, Some("too_old"), Some("sent_at")));
+    let early = with(original("start"), "client_timestamp", json!(time(1)));
+    let early = with(early, "sent_at", json!(time(0))).to_string();
+    assert_eq!(code_and_field(&send(&early)), (422, Some("in_future"), Some("client_timestamp")));
+    for service in ["web", "sidekiq"] {
+        let start = with(original("start"), "type", json!(service)).to_string();
+        assert_eq!(send(&start).status, 200);
+    }
+    assert!(tracker.sli().contains("type=\"other\",checkpoint=\"start\"} 1\n"));
+}
+
+#[test]
+fn an_absurd_duration_spoils_neither_the_sum_nor_the_next_one() {
+    let tracker = tracker();
+    for last in ['A', 'B', 'C'] {
+        let end = with(original("end"), "correlation_id", json!(format!("{ID}{last}")));
+        let end = with(end, "elapsed_ms", json!(1e300)).to_string();
+        assert_eq!(tracker.ingest("default", &end).status, 200);
+    }
+    let sli = tracker.sli();
+    let sum = sli.lines().find(|line| line.contains("duration_seconds_sum")).unwrap();
+    let sum: f64 = sum.rsplit(' ').next().unwrap().parse().unwrap();
+    assert!((0.0..1e12).contains(&sum), "{sum}");
+    assert!(sli.contains("success=\"false\"} 3\n"));
 }
 
 #[test]

@@ -35,7 +35,7 @@ impl Cells {
     }
 
     fn add(&mut self, other: &[i64; Cell::COUNT]) {
-        self.0.iter_mut().zip(other).for_each(|(sum, n)| *sum += n);
+        self.0.iter_mut().zip(other).for_each(|(sum, n)| *sum = sum.saturating_add(*n));
     }
 }
 

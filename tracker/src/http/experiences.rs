@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Shared;
 use super::problem::Problem;
-use crate::limits::{LISTED, LISTED_MOST};
+use crate::limits::LISTED;
 use crate::transition::{Identity, Stored};
 use crate::view::View;
 
@@ -40,9 +40,10 @@ pub(super) async fn list(
         Some("stale") => true,
         Some(_) => return Err(Problem::bad_parameter("state", "expected `open` or `stale`")),
     };
-    let limit = wanted.limit.unwrap_or(LISTED);
-    if !(1..=LISTED_MOST).contains(&limit) {
-        let detail = format!("expected a number from 1 to {LISTED_MOST}");
+    let most = shared.tracker.limits.listed_most;
+    let limit = wanted.limit.unwrap_or(LISTED.min(most));
+    if !(1..=most).contains(&limit) {
+        let detail = format!("expected a number from 1 to {most}");
         return Err(Problem::bad_parameter("limit", detail));
     }
     let now = shared.tracker.clock.now_ms();

@@ -8,8 +8,8 @@ use axum::response::{IntoResponse, Response};
 use labkit::wire::{BodyError, Rejection};
 use serde::Serialize;
 
-use crate::admission::too_deep;
-use crate::ingest::Refusal;
+use crate::admission::{too_deep, too_many};
+use crate::ingest::{Refusal, short};
 use crate::limits::RETRY_AFTER_S;
 use crate::store::StoreError;
 
@@ -66,7 +66,7 @@ impl Problem {
         Problem {
             code: Some(rejection.code.as_str()),
             field: rejection.field,
-            ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, rejection.detail)
+            ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, short(rejection.detail))
         }
     }
 
@@ -85,14 +85,16 @@ impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Self {
         match refusal {
             Refusal::Malformed(error) => {
-                let problem = Self::new(StatusCode::BAD_REQUEST, error.to_string());
+                let problem = Self::new(StatusCode::BAD_REQUEST, short(error.to_string()));
                 match error {
                     BodyError::Envelope { field, .. } => Problem { field: Some(field), ..problem },
                     _ => problem,
                 }
             }
-            Refusal::TooDeep => Self::new(StatusCode::BAD_REQUEST, too_deep()),
-            Refusal::TooMany(error) => Self::new(StatusCode::PAYLOAD_TOO_LARGE, error.to_string()),
+            Refusal::TooDeep(levels) => Self::new(StatusCode::BAD_REQUEST, too_deep(levels)),
+            Refusal::TooMany { count, most } => {
+                Self::new(StatusCode::PAYLOAD_TOO_LARGE, too_many(count, most))
+            }
             Refusal::Invalid(rejection) => Self::rejection(rejection),
             Refusal::Unavailable(error) => error.into(),
         }

@@ -4,7 +4,6 @@
 use std::future::Future;
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Router;
 use hyper::server::conn::http1;
@@ -15,7 +14,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::Shared;
-use crate::limits::{CONNECTIONS, HEAD_TIMEOUT, QUIET_LOOK, QUIET_LOOKS, SHUTDOWN_GRACE};
+use crate::limits::{ACCEPT_RETRY, QUIET_LOOK, QUIET_LOOKS};
 use crate::stats::Stats;
 
 /// Serves until `shutdown` resolves, then lets requests in flight finish.
@@ -25,10 +24,11 @@ pub(crate) async fn serve(
     shared: Shared,
     shutdown: impl Future<Output = ()>,
 ) {
+    let limits = shared.tracker.limits;
     let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
+    http.timer(TokioTimer::new()).header_read_timeout(limits.head_timeout());
     let graceful = GracefulShutdown::new();
-    let room = Arc::new(Semaphore::new(CONNECTIONS));
+    let room = Arc::new(Semaphore::new(limits.connections));
     tokio::pin!(shutdown);
     loop {
         let (stream, permit) = tokio::select! {
@@ -41,19 +41,18 @@ pub(crate) async fn serve(
         let connection = graceful.watch(http.serve_connection(TokioIo::new(stream), service));
         let tracker = shared.tracker.clone();
         tokio::spawn(async move {
-            tracker.stats.connection(1);
+            let _room = permit;
+            let _open = tracker.stats.connected();
             // A connection's own end, be it a timeout or a reset, is the client's affair.
             let _ = connection.await;
-            tracker.stats.connection(-1);
-            drop(permit);
         });
     }
     drop(listener);
     tokio::select! {
         () = graceful.shutdown() => {}
         () = quiet(&shared.tracker.stats) => {}
-        () = tokio::time::sleep(SHUTDOWN_GRACE) => {
-            tracing::warn!("some requests did not finish within {} s", SHUTDOWN_GRACE.as_secs());
+        () = tokio::time::sleep(limits.shutdown_grace()) => {
+            tracing::warn!("some requests did not finish within {} ms", limits.shutdown_grace_ms);
         }
     }
 }
@@ -90,7 +89,7 @@ async fn accept(
 async fn back_off(error: &io::Error) {
     let passing = [io::ErrorKind::ConnectionAborted, io::ErrorKind::ConnectionReset];
     if !passing.contains(&error.kind()) {
-        tracing::error!(%error, "cannot accept connections; trying again in a second");
-        tokio::time::sleep(Duration::from_secs(1)).await;
+        tracing::error!(%error, "cannot accept connections; trying again in a while");
+        tokio::time::sleep(ACCEPT_RETRY).await;
     }
 }

@@ -1,8 +1,9 @@
 //! Everything in this process's memory, gone with it: for tests, trials and
 //! whoever can lose what is open.
 
+use std::cmp::Reverse;
 use std::collections::hash_map::RandomState;
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeSet, BinaryHeap, HashMap, VecDeque};
 use std::future::ready;
 use std::hash::BuildHasher;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -24,6 +25,8 @@ pub struct Memory {
     time: Mutex<VirtualTime>,
     /// Lines that wait, over all shards.
     waiting: AtomicUsize,
+    /// How many may.
+    outbox_lines: usize,
     /// The last number of an outbox line, over all shards, so that a reader
     /// of all of them can tell the order.
     last_line: AtomicU64,
@@ -47,8 +50,14 @@ impl Memory {
             hasher: RandomState::new(),
             time: Mutex::new(VirtualTime::new(now)),
             waiting: AtomicUsize::new(0),
+            outbox_lines: OUTBOX_LINES,
             last_line: AtomicU64::new(0),
         }
+    }
+
+    /// The same, in which so many log lines may wait.
+    pub fn with_outbox_lines(self, outbox_lines: usize) -> Self {
+        Memory { outbox_lines, ..self }
     }
 
     fn shard_of(&self, identity: &Identity) -> MutexGuard<'_, Shard> {
@@ -56,12 +65,17 @@ impl Memory {
         lock(&self.shards[(hash % SHARDS as u64) as usize])
     }
 
+    /// All at once, in their order; everybody else takes one at a time.
+    fn lock_all(&self) -> Vec<MutexGuard<'_, Shard>> {
+        self.shards.iter().map(lock).collect()
+    }
+
     fn time(&self) -> MutexGuard<'_, VirtualTime> {
         lock(&self.time)
     }
 
     fn accepts(&self) -> Result<(), StoreError> {
-        match self.waiting.load(Ordering::Relaxed) < OUTBOX_LINES {
+        match self.waiting.load(Ordering::Relaxed) < self.outbox_lines {
             true => Ok(()),
             false => Err(StoreError::OutboxFull),
         }
@@ -87,6 +101,22 @@ impl Memory {
 /// change is checked before its first write, and none of the writes can panic.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The least `limit` of several sorted sources, in order, each with the number
+/// of its source. Nothing is looked at that is not wanted: to collect as many
+/// from each shard and sort them doubles the cost of a sweep.
+fn merge<T: Ord>(mut sources: Vec<impl Iterator<Item = T>>, limit: usize) -> Vec<(usize, T)> {
+    let first = sources.iter_mut().enumerate();
+    let mut heads: BinaryHeap<Reverse<(T, usize)>> =
+        first.filter_map(|(index, source)| Some(Reverse((source.next()?, index)))).collect();
+    let mut least = Vec::new();
+    while least.len() < limit {
+        let Some(Reverse((item, index))) = heads.pop() else { break };
+        heads.extend(sources[index].next().map(|next| Reverse((next, index))));
+        least.push((index, item));
+    }
+    least
 }
 
 impl Shard {
@@ -128,7 +158,8 @@ impl Shard {
     fn count(&mut self, counts: Counts) {
         let row = self.counters.entry(counts.series).or_insert_with(|| Box::new([0; Cell::COUNT]));
         for (cell, by) in counts.moves {
-            row[cell.index()] += by;
+            let number = &mut row[cell.index()];
+            *number = number.saturating_add(by);
         }
     }
 }
@@ -160,14 +191,11 @@ impl Store for Memory {
 
     fn due(&self, limit: usize) -> Reply<'_, Vec<Identity>> {
         let v = self.time().v;
-        let mut due: Vec<(i64, Identity)> = Vec::new();
-        for shard in &self.shards {
-            let shard = lock(shard);
-            due.extend(shard.due.iter().take_while(|(at, _)| *at <= v).take(limit).cloned());
-        }
-        due.sort_unstable();
-        due.truncate(limit);
-        Box::pin(ready(Ok(due.into_iter().map(|(_, identity)| identity).collect())))
+        let shards = self.lock_all();
+        let due = shards.iter().map(|shard| shard.due.iter().take_while(|(at, _)| *at <= v));
+        let due =
+            merge(due.collect(), limit).into_iter().map(|(_, (_, identity))| identity.clone());
+        Box::pin(ready(Ok(due.collect())))
     }
 
     fn counters(&self) -> Reply<'_, Vec<Row>> {
@@ -175,7 +203,10 @@ impl Store for Memory {
         for shard in &self.shards {
             for (series, row) in &lock(shard).counters {
                 match sums.get_mut(series) {
-                    Some(sum) => sum.iter_mut().zip(row.iter()).for_each(|(sum, n)| *sum += n),
+                    Some(sum) => sum
+                        .iter_mut()
+                        .zip(row.iter())
+                        .for_each(|(sum, n)| *sum = sum.saturating_add(*n)),
                     None => {
                         sums.insert(series.clone(), **row);
                     }
@@ -219,16 +250,12 @@ impl Store for Memory {
     }
 
     fn outbox(&self, limit: usize) -> Reply<'_, Vec<Pending>> {
-        let mut pending = Vec::new();
-        for (index, shard) in self.shards.iter().enumerate() {
-            let shard = lock(shard);
-            let left = limit - pending.len();
-            pending.extend(shard.outbox.iter().take(left).map(|(number, line)| Pending {
-                position: Position { shard: index, number: *number },
-                line: line.clone(),
-            }));
-        }
-        Box::pin(ready(Ok(pending)))
+        let shards = self.lock_all();
+        let lines = shards.iter().map(|shard| shard.outbox.iter());
+        let pending = merge(lines.collect(), limit).into_iter().map(|(shard, (number, line))| {
+            Pending { position: Position { shard, number: *number }, line: line.clone() }
+        });
+        Box::pin(ready(Ok(pending.collect())))
     }
 
     fn settle<'a>(&'a self, delivered: &'a [Pending]) -> Reply<'a, ()> {

@@ -130,8 +130,8 @@ pub trait Store: Send + Sync {
     /// Whole records that pass `filter`, the oldest first, at most `limit`.
     fn list<'a>(&'a self, filter: Filter<'a>, limit: usize) -> Reply<'a, Vec<(Identity, Stored)>>;
 
-    /// Lines to deliver, in order per experience; the same ones again until
-    /// they are settled.
+    /// Lines to deliver, the oldest first; the same ones again until they are
+    /// settled.
     fn outbox(&self, limit: usize) -> Reply<'_, Vec<Pending>>;
 
     /// Forgets lines that were delivered.

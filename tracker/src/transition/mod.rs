@@ -7,10 +7,13 @@
 mod effects;
 mod input;
 mod record;
+mod step;
 mod table;
 
 #[cfg(test)]
 mod cells;
+#[cfg(test)]
+mod everywhere;
 #[cfg(test)]
 mod properties;
 #[cfg(test)]

@@ -59,6 +59,13 @@ pub(super) fn end(id: u128, outcome: Outcome) -> Point {
     Point { outcome, ..point(id, Kind::End) }
 }
 
+/// A world in which an experience started and its deadline has passed.
+pub(super) fn timed_out() -> World {
+    let mut world = World::after(&[start(1)]);
+    world.wait(TTL);
+    world
+}
+
 pub(super) struct World {
     pub(super) stored: Option<Stored>,
     pub(super) v: i64,

@@ -73,10 +73,14 @@ impl Server {
         self.curl("/v1/checkpoints", &all)
     }
 
-    /// Asks it to stop, and returns its exit code and its event log.
-    pub fn stop(mut self, signal: &str) -> (Option<i32>, String) {
+    pub fn signal(&self, signal: &str) {
         let kill = Command::new("kill").args([signal, &self.child.id().to_string()]).status();
         assert!(kill.unwrap().success());
+    }
+
+    /// Asks it to stop, and returns its exit code and its event log.
+    pub fn stop(mut self, signal: &str) -> (Option<i32>, String) {
+        self.signal(signal);
         let mut log = String::new();
         self.child.stdout.take().unwrap().read_to_string(&mut log).unwrap();
         (self.child.wait().unwrap().code(), log)

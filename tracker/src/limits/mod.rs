@@ -1,7 +1,11 @@
 //! Every bound and default of the tracker, in one place, with its reason. What
 //! travels is bounded in [`labkit::wire::limits`], which both sides share.
 
+mod configured;
+
 use std::time::Duration;
+
+pub use configured::Limits;
 
 /// The reorder window R: how far apart two deliveries of one experience may
 /// be swapped, and how long an end waits for a start that has not arrived.
@@ -37,6 +41,9 @@ pub const TOMBSTONE_MS: i64 = 37 * 3_600_000;
 
 /// Values of the label `type` that are learned where no list is configured.
 pub const LEARNED_TYPES: usize = 64;
+/// What an experience can have lasted at most, by its own word: a year. One
+/// absurd figure must not spoil the sum that all others add to.
+pub const ELAPSED_MOST_US: i64 = 366 * 24 * 3_600 * 1_000_000;
 /// How often a change is computed again when others change the same
 /// experience at the same time.
 pub const CONFLICT_ROUNDS: usize = 32;
@@ -58,9 +65,19 @@ pub const COMPRESSION_RATIO: usize = 20;
 pub const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 /// Time for a request's body: 1 MiB at 35 KB/s.
 pub const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+/// Bytes of a refused body that are still read, and thrown away: many clients
+/// write all before they read, and to close on them would cost them the answer.
+pub const DRAINED_BYTES: usize = 8 * 1024 * 1024;
+/// Bytes of a refusal's detail: enough for every sentence of ours; some quote
+/// a client's key, which can be as long as its body.
+pub const DETAIL_BYTES: usize = 240;
 /// Connections at once; the next one waits in the listen queue.
 pub const CONNECTIONS: usize = 2_048;
-/// How long requests in flight may take to finish at shutdown.
+/// How long to wait after no connection could be accepted: descriptors are
+/// short, and to try at once again would only spin.
+pub const ACCEPT_RETRY: Duration = Duration::from_secs(1);
+/// How long requests in flight, and then the event log, may take to finish at
+/// shutdown.
 pub const SHUTDOWN_GRACE: Duration = Duration::from_secs(10);
 /// At shutdown, requests are counted this often,
 pub const QUIET_LOOK: Duration = Duration::from_millis(50);
