@@ -10,6 +10,12 @@ fn main() {
         // A thread of ours would run on in unmapped code after dlclose.
         println!("cargo:rustc-cdylib-link-arg=-Wl,-z,nodelete");
     }
+    // Only for the test that makes what ships panic: see src/inject.rs.
+    println!("cargo:rustc-check-cfg=cfg(panic_injection)");
+    println!("cargo:rerun-if-env-changed=LABKIT_PANIC_INJECTION");
+    if std::env::var("LABKIT_PANIC_INJECTION").as_deref() == Ok("1") {
+        println!("cargo:rustc-cfg=panic_injection");
+    }
     #[cfg(feature = "header")]
     header();
 }

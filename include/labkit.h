@@ -97,6 +97,10 @@
  * What a call returns. 0 is success; 1xx an argument, 2xx the state, 3xx
  * capacity, 4xx a definition, 5xx input and output, 9xx the library itself.
  * No number is ever used again for something else.
+ *
+ * Every function may return LABKIT_STATUS_NULL_POINTER where it says "not
+ * NULL" or where NULL comes with a length, and LABKIT_STATUS_PANIC; the
+ * comments on functions do not repeat these two.
  */
 typedef enum labkit_status {
   /**
@@ -291,7 +295,9 @@ typedef struct labkit_stats {
  *
  * Start with `labkit_experience xp = {0};`. A zeroed one never started, and
  * calls on it return LABKIT_STATUS_NOT_STARTED and do nothing; so do calls
- * on bytes that the library did not write.
+ * on bytes that the library did not write. It must lie on an address that is
+ * a multiple of 8, as C sees to by itself; elsewhere calls return
+ * LABKIT_STATUS_INVALID_ARGUMENT.
  */
 typedef struct labkit_experience {
   /**
@@ -357,7 +363,8 @@ const char *labkit_version(void);
  * Fails with LABKIT_STATUS_INVALID_CONFIG, LABKIT_STATUS_INVALID_DEFINITION
  * (only with `strict`; otherwise bad files are reported by
  * labkit_client_drain_log() and the good ones used), LABKIT_STATUS_IO,
- * LABKIT_STATUS_INVALID_UTF8 or LABKIT_STATUS_TOO_MANY_CLIENTS.
+ * LABKIT_STATUS_INVALID_UTF8, LABKIT_STATUS_TOO_LONG (above 1 MiB) or
+ * LABKIT_STATUS_TOO_MANY_CLIENTS (256).
  */
 enum labkit_status labkit_client_new(const char *config,
                                      size_t len,
@@ -366,18 +373,19 @@ enum labkit_status labkit_client_new(const char *config,
                                      labkit_client *out);
 
 /**
- * From now on requests carry this bearer token. `token`: UTF-8, copied; NULL
- * with length 0: none. Any thread.
+ * From now on requests carry this bearer token. `token`: visible ASCII,
+ * copied; NULL with length 0: none. Any thread.
  *
- * Fails with LABKIT_STATUS_INVALID_UTF8, LABKIT_STATUS_INVALID_ARGUMENT
- * (a control character) or LABKIT_STATUS_INVALID_HANDLE.
+ * Fails with LABKIT_STATUS_INVALID_UTF8, LABKIT_STATUS_INVALID_ARGUMENT (what
+ * no HTTP header can hold) or LABKIT_STATUS_INVALID_HANDLE.
  */
 enum labkit_status labkit_client_set_token(labkit_client client, const char *token, size_t len);
 
 /**
  * Waits until all that was recorded before is settled: acknowledged,
  * rejected, or dropped and counted. Blocks for `timeout_ms` at most, also
- * against a server that never answers. Any thread.
+ * against a server that never answers; for longer than an hour never. Any
+ * thread.
  *
  * Fails with LABKIT_STATUS_DEADLINE_EXCEEDED: some of it still waits and
  * will be tried again; or LABKIT_STATUS_INVALID_HANDLE.
@@ -417,9 +425,9 @@ enum labkit_status labkit_client_stats(labkit_client client, struct labkit_stats
  * definitions, a tracker that went away and came back, rejections. It keeps
  * the latest 64 and never prints by itself.
  *
- * `buf`, `cap`: where the text goes; not NUL-terminated. `len`: may be NULL;
- * gets the text's length, also when the buffer is too small: then nothing is
- * taken. Any thread.
+ * `buf`, `cap`: where the text goes; not NUL-terminated; NULL and 0 ask for
+ * the length alone. `len`: may be NULL; gets the text's length, also when the
+ * buffer is too small: then nothing is taken. Any thread.
  *
  * Fails with LABKIT_STATUS_BUFFER_TOO_SMALL or LABKIT_STATUS_INVALID_HANDLE.
  */
@@ -448,8 +456,9 @@ enum labkit_status labkit_definition_lookup(labkit_client client,
  * `feature_category`, `urgency`, `apdex_threshold_s`, `ttl_s` (numbers, in
  * seconds). Later versions may add keys.
  *
- * `buf`, `cap`: where the text goes; not NUL-terminated. `len`: may be NULL;
- * gets the text's length, also when the buffer is too small for it.
+ * `buf`, `cap`: where the text goes; not NUL-terminated; NULL and 0 ask for
+ * the length alone. `len`: may be NULL; gets the text's length, also when the
+ * buffer is too small for it.
  * Any thread; not for hot paths.
  *
  * Fails with LABKIT_STATUS_UNKNOWN_EXPERIENCE,
@@ -568,7 +577,8 @@ enum labkit_status labkit_experience_leave(struct labkit_experience *experience,
                                            size_t reason_len);
 
 /**
- * Whether the experience has started and not ended. NULL: false.
+ * Whether the experience has started and not ended. NULL: false. One thread
+ * at a time per experience.
  */
 bool labkit_experience_is_active(const struct labkit_experience *experience);
 
@@ -578,7 +588,8 @@ bool labkit_experience_is_active(const struct labkit_experience *experience);
  * `outcome` as marked, `reason`. Later versions may add keys.
  *
  * `experience`: not NULL. `buf`, `cap`, `len`: as for
- * labkit_definition_info(). Not for hot paths.
+ * labkit_definition_info(). One thread at a time per experience; not for hot
+ * paths.
  *
  * Fails with LABKIT_STATUS_NOT_STARTED, LABKIT_STATUS_BUFFER_TOO_SMALL or
  * LABKIT_STATUS_INVALID_HANDLE.
@@ -595,7 +606,7 @@ enum labkit_status labkit_experience_info(const struct labkit_experience *experi
  * with all their keys.
  *
  * `experience`: not NULL. `buf`, `cap`, `len`: as for
- * labkit_definition_info().
+ * labkit_definition_info(). One thread at a time per experience.
  *
  * Fails with LABKIT_STATUS_NOT_STARTED, LABKIT_STATUS_OVER,
  * LABKIT_STATUS_BUFFER_TOO_SMALL or LABKIT_STATUS_INVALID_HANDLE.
@@ -659,7 +670,9 @@ enum labkit_status labkit_observed(labkit_client client,
  * `payload`: a JSON object, at most 16 KiB, copied. Any thread.
  *
  * Fails with LABKIT_STATUS_INVALID_CHECKPOINT, LABKIT_STATUS_INVALID_UTF8,
- * LABKIT_STATUS_QUEUE_FULL or LABKIT_STATUS_INVALID_HANDLE.
+ * LABKIT_STATUS_TOO_LONG (above 1 MiB; from 16 KiB on it is invalid),
+ * LABKIT_STATUS_QUEUE_FULL, LABKIT_STATUS_SHUT_DOWN or
+ * LABKIT_STATUS_INVALID_HANDLE.
  */
 enum labkit_status labkit_checkpoint_record(labkit_client client, const char *payload, size_t len);
 
@@ -686,11 +699,13 @@ enum labkit_status labkit_test_seed_ids(labkit_client client, uint64_t seed);
  * Takes what would have been sent since the last call: the JSON of one
  * checkpoint per line, in order, byte for byte as it would have travelled.
  *
- * `buf`, `cap`: where the text goes; not NUL-terminated. `len`: may be NULL;
- * gets the text's length, also when the buffer is too small: then nothing is
- * taken. Any thread; waits for the background thread.
+ * `buf`, `cap`: where the text goes; not NUL-terminated; NULL and 0 ask for
+ * the length alone. `len`: may be NULL; gets the text's length, also when the
+ * buffer is too small: then nothing is taken. Any thread; waits for the
+ * background thread, for 10 s at most.
  *
- * Fails with LABKIT_STATUS_BUFFER_TOO_SMALL, and as labkit_test_set_clock().
+ * Fails with LABKIT_STATUS_BUFFER_TOO_SMALL, LABKIT_STATUS_DEADLINE_EXCEEDED,
+ * and as labkit_test_set_clock().
  */
 enum labkit_status labkit_test_take(labkit_client client, char *buf, size_t cap, size_t *len);
 

@@ -131,6 +131,12 @@ impl Config {
         if self.transport == TransportKind::Http {
             self.validate_endpoint()?;
         }
+        if !self.token.as_deref().is_none_or(is_header_text) {
+            return refuse("`token`: expected visible ASCII characters");
+        }
+        if ![&self.sdk.name, &self.sdk.version].into_iter().all(|text| is_header_text(text)) {
+            return refuse("`sdk`: expected visible ASCII characters");
+        }
         let limits = [
             ("queue_items", self.queue_items, 1 << 20),
             ("batch_items", self.batch_items, wire::limits::BATCH_ITEMS),
@@ -185,6 +191,11 @@ impl Config {
     }
 }
 
+/// Whether HTTP can send it: with anything else in it, no request ever leaves.
+pub(crate) fn is_header_text(text: &str) -> bool {
+    text.bytes().all(|byte| (b' '..=b'~').contains(&byte))
+}
+
 fn at_path(e: &serde_path_to_error::Error<serde_json::Error>) -> String {
     match e.path().to_string().as_str() {
         "." => e.inner().to_string(),
@@ -227,6 +238,15 @@ mod tests {
                 "batch_age_ms",
             ),
             (r#"{"type":"w","definitions":"d","transport":"carrier pigeon"}"#, "transport"),
+            (
+                r#"{"type":"w","definitions":"d","transport":"memory","token":"a
+b"}"#,
+                "token",
+            ),
+            (
+                r#"{"type":"w","definitions":"d","transport":"memory","sdk":{"name":"ü","version":"1"}}"#,
+                "sdk",
+            ),
         ] {
             assert!(refusal(text).contains(key), "{text}: {}", refusal(text));
         }

@@ -11,7 +11,6 @@
 #![allow(unsafe_code)] // one mapping, and one cell that is swapped in a child
 
 use std::ptr;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 
 /// The generation of the process: 1 for the first, one more in each child.
@@ -19,7 +18,9 @@ use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 static LAST_GENERATION: AtomicU64 = AtomicU64::new(0);
 /// The word that a fork clears where it cannot lie on a wiped page.
 static FALLBACK: AtomicU64 = AtomicU64::new(0);
-static WORD: OnceLock<&'static AtomicU64> = OnceLock::new();
+/// Where the word lies, once somebody has asked. No `OnceLock`: a thread that is
+/// just initialising one would leave it locked in a fork child for good.
+static WORD: AtomicPtr<AtomicU64> = AtomicPtr::new(ptr::null_mut());
 
 /// The generation of this process.
 #[inline]
@@ -42,7 +43,24 @@ fn renew(word: &AtomicU64) -> u64 {
 
 #[inline]
 fn word() -> &'static AtomicU64 {
-    WORD.get_or_init(|| wiped_page().unwrap_or_else(hooked_word))
+    let word = WORD.load(Ordering::Acquire);
+    if word.is_null() {
+        return make_word();
+    }
+    // SAFETY: only `make_word` stores here, and only words that live for ever.
+    unsafe { &*word }
+}
+
+/// Of two threads that come here at once both make a page, and one is leaked.
+#[cold]
+fn make_word() -> &'static AtomicU64 {
+    let word = wiped_page().unwrap_or_else(hooked_word);
+    let (nobodys, ours) = (ptr::null_mut(), ptr::from_ref(word).cast_mut());
+    match WORD.compare_exchange(nobodys, ours, Ordering::AcqRel, Ordering::Acquire) {
+        Ok(_) => word,
+        // SAFETY: as in `word`.
+        Err(theirs) => unsafe { &*theirs },
+    }
 }
 
 #[cfg(target_os = "linux")]
@@ -114,6 +132,13 @@ impl<T> ForkLocal<T> {
         self.replace(current, remake)
     }
 
+    /// This process's value, unless it would have to be made first.
+    pub(crate) fn peek(&self) -> Option<&T> {
+        // SAFETY: as in `get`.
+        let current = unsafe { &*self.entry.load(Ordering::Acquire) };
+        (current.generation == generation()).then_some(&current.value)
+    }
+
     #[cold]
     fn replace<'a>(&'a self, inherited: &'a Entry<T>, remake: impl FnOnce(&T) -> T) -> &'a T {
         let value = remake(&inherited.value);
@@ -171,8 +196,9 @@ mod tests {
         // SAFETY: the child only reads memory and leaves by _exit.
         let child = unsafe { libc::fork() };
         if child == 0 {
+            let unmade = cell.peek().is_none();
             let remade = *cell.get(|inherited| inherited + 1) == 2;
-            let once = *cell.get(|_| 99) == 2;
+            let once = unmade && *cell.get(|_| 99) == 2;
             let fresh = generation() == before + 1;
             // SAFETY: leaves at once, without running the parent's handlers.
             unsafe { libc::_exit(if remade && once && fresh { 0 } else { 1 }) };

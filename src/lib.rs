@@ -59,6 +59,8 @@ mod clock;
 mod error;
 mod fork;
 mod id;
+mod inject;
+mod quiet;
 mod stats;
 
 pub mod ffi;

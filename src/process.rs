@@ -13,20 +13,26 @@ use crossbeam_channel::{Receiver, Sender, unbounded};
 use crate::clock::{Clock, Now};
 use crate::config::Config;
 use crate::definition::Registry;
+use crate::error::Error;
+use crate::experience;
 use crate::fork::ForkLocal;
 use crate::id::Ids;
 use crate::queue::{Pushed, Queue, Record};
 use crate::stats::{Counters, DropReason, Stats};
-use crate::transport::{Interrupt, Outbox};
+use crate::transport::{Interrupt, Outbox, Route};
 use crate::wire::CheckpointId;
 
 const NOT_STARTED: u8 = 0;
 const STARTING: u8 = 1;
 const RUNNING: u8 = 2;
+/// Shut down, for good: nobody drains the queue any more.
+const STOPPED: u8 = 3;
 /// A host at its thread limit is not asked again with every record.
 const SPAWN_RETRY_NS: u64 = 1_000_000_000;
 /// Messages kept for the host to pull; the oldest go first.
 const LOG_LINES: usize = 64;
+/// Of each; what a server or a file says is no reason to hold more.
+const LOG_LINE_BYTES: usize = 512;
 
 /// What a caller's thread asks of the worker.
 pub(crate) enum Command {
@@ -45,21 +51,28 @@ pub(crate) struct Shared {
     pub(crate) config: Config,
     pub(crate) registry: Registry,
     pub(crate) clock: Clock,
+    pub(crate) route: Route,
     closed: AtomicBool,
     process: ForkLocal<Process>,
 }
 
 impl Shared {
-    pub(crate) fn new(config: Config, registry: Registry) -> Self {
+    pub(crate) fn new(config: Config, registry: Registry) -> Result<Self, Error> {
+        let route = Route::new(&config)?;
         let clock = Clock::new();
         let process = ForkLocal::new(Process::new(&config, clock.now()));
-        Shared { config, registry, clock, closed: AtomicBool::new(false), process }
+        Ok(Shared { config, registry, clock, route, closed: AtomicBool::new(false), process })
     }
 
     /// This process's part; a fork child makes its own here.
     #[inline]
     pub(crate) fn process(&self) -> &Process {
         self.process.get(|parent| Process::inherit(parent, &self.config, self.clock.now()))
+    }
+
+    /// This process's part, unless it would have to be made first.
+    pub(crate) fn process_if_made(&self) -> Option<&Process> {
+        self.process.peek()
     }
 
     /// From now on nothing is queued; true if that is news.
@@ -116,7 +129,7 @@ impl Process {
             counters: Counters::default(),
             outbox: Outbox::default(),
             interrupt: Mutex::new(None),
-            token: RwLock::new(config.token.as_deref().map(Arc::from)),
+            token: RwLock::new(config.token.as_deref().filter(|t| !t.is_empty()).map(Arc::from)),
             log: Mutex::default(),
             commands: unbounded(),
             worker: AtomicU8::new(NOT_STARTED),
@@ -134,15 +147,27 @@ impl Process {
         child
     }
 
+    /// Whether there is a worker. After a push, this and `stop_worker` agree
+    /// on who sees the record: both are sequentially consistent, as the
+    /// queue's ends are, so that one of the two comes second.
     #[inline]
     pub(crate) fn has_worker(&self) -> bool {
-        self.worker.load(Ordering::Acquire) == RUNNING
+        self.worker.load(Ordering::SeqCst) == RUNNING
+    }
+
+    /// Whether a command will be heard: also before a worker that another
+    /// thread is just starting.
+    pub(crate) fn expects_worker(&self) -> bool {
+        matches!(self.worker.load(Ordering::SeqCst), STARTING | RUNNING)
     }
 
     /// Starts the worker by `spawn`, unless there is one, or none could be
-    /// started just now.
+    /// started just now. After a shutdown it drops what came too late.
     #[cold]
     pub(crate) fn start_worker(&self, now: Now, spawn: impl FnOnce() -> io::Result<()>) {
+        if self.worker.load(Ordering::SeqCst) == STOPPED {
+            return self.drop_queue();
+        }
         if now.mono_ns < self.next_spawn_ns.load(Ordering::Relaxed) {
             return;
         }
@@ -159,7 +184,34 @@ impl Process {
                 NOT_STARTED
             }
         };
-        self.worker.store(state, Ordering::Release);
+        // Unless the new worker has been told to stop already.
+        let _ = self.worker.compare_exchange(STARTING, state, Ordering::SeqCst, Ordering::SeqCst);
+    }
+
+    /// The worker has left, after a shutdown. What is still in the queue came
+    /// in between and is dropped.
+    pub(crate) fn stop_worker(&self) {
+        self.worker.store(STOPPED, Ordering::SeqCst);
+        self.interrupt.lock().unwrap_or_else(PoisonError::into_inner).take();
+        self.drop_queue();
+        // Whoever still waits for an answer to one of them waits in vain.
+        while self.commands().try_recv().is_ok() {}
+    }
+
+    /// Does that in place of a worker that was never started; true if it was not.
+    pub(crate) fn stop_without_worker(&self) -> bool {
+        let claim =
+            self.worker.compare_exchange(NOT_STARTED, STOPPED, Ordering::SeqCst, Ordering::SeqCst);
+        if claim.is_ok() {
+            self.drop_queue();
+        }
+        claim.is_ok()
+    }
+
+    fn drop_queue(&self) {
+        while self.queue.pop().is_some() {
+            self.counters.drop(DropReason::ShutDown, 1);
+        }
     }
 
     pub(crate) fn command(&self, command: Command) {
@@ -183,7 +235,10 @@ impl Process {
         self.token.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    pub(crate) fn log(&self, line: String) {
+    /// Keeps one line for the host. Some of it comes from servers and files:
+    /// it is cut, and stays one line.
+    pub(crate) fn log(&self, line: impl AsRef<str>) {
+        let line = experience::cut(line.as_ref(), LOG_LINE_BYTES).replace(char::is_control, " ");
         let mut lines = self.lines();
         if lines.len() == LOG_LINES {
             lines.pop_front();

@@ -9,7 +9,8 @@
 
 use std::collections::VecDeque;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use nix::fcntl::{Flock, FlockArg};
@@ -23,6 +24,8 @@ use crate::wire::{CheckpointId, Sdk};
 const SEGMENT_BYTES: u64 = 4 * 1024 * 1024;
 /// Folders looked at on start-up: a hostile directory must not cost its host.
 const FOLDERS: usize = 64;
+/// Entries of a directory that are looked at, for the same reason.
+const ENTRIES: usize = 4_096;
 const FRAME_HEAD: usize = 8;
 const TIME_BYTES: usize = 8;
 
@@ -31,7 +34,8 @@ pub(crate) struct Segment {
     pub(crate) instance_id: CheckpointId,
     pub(crate) sdk: Sdk,
     pub(crate) batch: Batch,
-    path: PathBuf,
+    /// What to delete; the first part of a split segment has nothing.
+    path: Option<PathBuf>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -51,7 +55,10 @@ pub(crate) struct Spool {
 
 #[derive(Default)]
 struct Found {
-    segments: VecDeque<Segment>,
+    /// Read when their turn comes: memory holds one segment, not the directory.
+    paths: VecDeque<PathBuf>,
+    /// Read, and not settled yet.
+    open: VecDeque<Segment>,
     /// Held until the segments are settled, so that nobody else adopts them.
     locks: Vec<(PathBuf, Flock<File>)>,
 }
@@ -84,7 +91,9 @@ impl Spool {
     pub(crate) fn next(&mut self) -> Option<Segment> {
         let dir = self.dir.as_deref()?;
         let found = self.found.get_or_insert_with(|| adopt(dir, self.instance_id));
-        let segment = found.segments.pop_front();
+        let open = found.open.pop_front();
+        let segment =
+            open.or_else(|| std::iter::from_fn(|| found.paths.pop_front()).find_map(read));
         if segment.is_none() {
             for (folder, lock) in found.locks.drain(..) {
                 let _ = fs::remove_file(folder.join("lock"));
@@ -97,51 +106,85 @@ impl Spool {
 
     /// The tracker has answered for it.
     pub(crate) fn finish(&mut self, segment: Segment) {
-        let _ = fs::remove_file(segment.path);
+        if let Some(path) = segment.path {
+            let _ = fs::remove_file(path);
+        }
+    }
+
+    /// Too large for the tracker: its halves are the next ones. The file goes
+    /// with the second; what is sent twice, should we die between, is a
+    /// duplicate to the tracker.
+    pub(crate) fn split(&mut self, segment: Segment) {
+        let Segment { instance_id, sdk, batch, path } = segment;
+        let (first, rest) = batch.halve();
+        self.put_back(Segment { instance_id, sdk: sdk.clone(), batch: rest, path });
+        self.put_back(Segment { instance_id, sdk, batch: first, path: None });
     }
 
     /// The tracker is away: it is the next one again.
     pub(crate) fn put_back(&mut self, segment: Segment) {
         if let Some(found) = &mut self.found {
-            found.segments.push_front(segment);
+            found.open.push_front(segment);
         }
     }
 }
 
 fn lock(folder: &Path) -> io::Result<Flock<File>> {
     let path = folder.join("lock");
-    let file = OpenOptions::new().create(true).truncate(false).write(true).open(path)?;
+    let file = careful().create(true).truncate(false).write(true).open(path)?;
     Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(_, errno)| errno.into())
 }
 
 fn adopt(dir: &Path, own: CheckpointId) -> Found {
     let mut found = Found::default();
     let Ok(entries) = fs::read_dir(dir) else { return found };
-    for entry in entries.flatten().take(FOLDERS) {
-        let is_id = |name: &str| name.parse::<CheckpointId>().is_ok_and(|id| id != own);
-        if !entry.file_name().to_str().is_some_and(is_id) {
+    let is_id = |name: &str| name.parse::<CheckpointId>().is_ok_and(|id| id != own);
+    for entry in entries.flatten().take(ENTRIES) {
+        let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
+        if !is_folder || !entry.file_name().to_str().is_some_and(is_id) {
             continue;
         }
         if let Ok(lock) = lock(&entry.path()) {
-            found.segments.extend(segments(&entry.path()));
+            found.paths.extend(segments(&entry.path()));
             found.locks.push((entry.path(), lock));
+        }
+        if found.locks.len() == FOLDERS {
+            break;
         }
     }
     found
 }
 
-fn segments(folder: &Path) -> Vec<Segment> {
+/// The segments of a dead process, the oldest first. What it had not finished
+/// writing is nobody's.
+fn segments(folder: &Path) -> Vec<PathBuf> {
     let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
-    let paths = entries.flatten().map(|entry| entry.path());
-    paths.filter(|path| path.extension().is_some_and(|e| e == "seg")).filter_map(read).collect()
+    let paths = entries.flatten().take(ENTRIES).map(|entry| entry.path());
+    let (mut segments, others): (Vec<_>, Vec<_>) =
+        paths.partition(|path| path.extension().is_some_and(|e| e == "seg"));
+    for torn in others.iter().filter(|path| path.extension().is_some_and(|e| e == "tmp")) {
+        let _ = fs::remove_file(torn);
+    }
+    let number = |path: &PathBuf| path.file_stem()?.to_str()?.parse::<u32>().ok();
+    segments.sort_by_key(number);
+    segments
+}
+
+/// Neither through a link nor, where a pipe lies in a file's place, for ever.
+fn careful() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK);
+    options
 }
 
 fn read(path: PathBuf) -> Option<Segment> {
-    let meta = fs::symlink_metadata(&path).ok()?;
+    let file = careful().read(true).open(&path).ok()?;
+    let meta = file.metadata().ok()?;
     if !meta.is_file() || meta.len() > SEGMENT_BYTES {
         return None;
     }
-    let bytes = fs::read(&path).ok()?;
+    let mut bytes = Vec::new();
+    file.take(SEGMENT_BYTES).read_to_end(&mut bytes).ok()?;
     let mut frames = Frames(&bytes);
     let header: Header = serde_json::from_slice(frames.next()?).ok()?;
     let instance_id = header.instance_id.parse().ok()?;
@@ -151,7 +194,7 @@ fn read(path: PathBuf) -> Option<Segment> {
         let wall_ms = i64::from_le_bytes(time.try_into().ok()?);
         batch.add(wall_ms, |out| out.extend_from_slice(json));
     }
-    Some(Segment { instance_id, sdk: header.sdk, batch, path })
+    Some(Segment { instance_id, sdk: header.sdk, batch, path: Some(path) })
 }
 
 fn segment_bytes(instance_id: CheckpointId, sdk: &Sdk, batch: &Batch) -> Vec<u8> {
@@ -231,6 +274,55 @@ mod tests {
         heir.finish(segment);
         assert!(heir.next().is_none());
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_split_segment_comes_back_in_halves_and_its_file_goes_with_the_second() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut dead = Spool::new(Some(dir.path()), DEAD);
+        dead.store(&batch(&["one", "two", "three"]), &Sdk::default()).unwrap();
+        drop(dead);
+        let mut heir = Spool::new(Some(dir.path()), HEIR);
+        let segment = heir.next().unwrap();
+        let path = segment.path.clone().unwrap();
+        heir.split(segment);
+        let first = heir.next().unwrap();
+        assert_eq!(texts(&first), ["one"]);
+        heir.finish(first);
+        assert!(path.exists());
+        let rest = heir.next().unwrap();
+        assert_eq!(texts(&rest), ["two", "three"]);
+        heir.finish(rest);
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn a_hostile_directory_neither_blocks_nor_hides_what_is_honest() {
+        use nix::sys::stat::Mode;
+        let dir = tempfile::tempdir().unwrap();
+        let folder = |id: u128| dir.path().join(CheckpointId(id).to_string());
+        for name in 0..100 {
+            fs::write(dir.path().join(format!("junk-{name}")), "").unwrap();
+        }
+        for id in 10..13 {
+            fs::create_dir(folder(id)).unwrap();
+        }
+        nix::unistd::mkfifo(&folder(10).join("lock"), Mode::S_IRWXU).unwrap();
+        nix::unistd::mkfifo(&folder(11).join("0.seg"), Mode::S_IRWXU).unwrap();
+        let elsewhere = dir.path().join("elsewhere");
+        std::os::unix::fs::symlink(&elsewhere, folder(12).join("lock")).unwrap();
+        let mut dead = Spool::new(Some(dir.path()), DEAD);
+        dead.store(&batch(&["one"]), &Sdk::default()).unwrap();
+        fs::write(folder(1).join("1.tmp"), "torn").unwrap();
+        drop(dead);
+
+        let mut heir = Spool::new(Some(dir.path()), HEIR);
+        let segment = heir.next().unwrap();
+        assert_eq!(texts(&segment), ["one"]);
+        heir.finish(segment);
+        assert!(heir.next().is_none());
+        assert!(!elsewhere.exists(), "the lock was made through a link");
+        assert!(!folder(1).exists(), "a torn segment keeps the folder for ever");
     }
 
     #[test]

@@ -5,7 +5,7 @@ mod support;
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
-use labkit::{DropReason, Error, Stats};
+use labkit::{Delivery, DropReason, Error, Inactive, Stats};
 use support::{Response, Server, client_of, record};
 
 const SOON: Duration = Duration::from_secs(10);
@@ -124,7 +124,7 @@ fn a_token_that_is_set_at_run_time_goes_with_the_next_attempt() {
     let client = server.client(r#","token":"old""#);
     record(&client, 1);
     assert!(server.next().head.contains("Bearer old"));
-    client.set_token(Some("new"));
+    client.set_token(Some("new")).unwrap();
     client.flush(SOON).unwrap();
     assert_eq!(client.stats().acknowledged, 1);
 }
@@ -208,6 +208,51 @@ fn what_shutdown_could_not_send_is_sent_by_the_next_client_from_the_spool() {
     assert!(adopted.body.contains(r#""adopted":true"#));
     heir.shutdown(SOON).unwrap();
     assert_balanced(&heir.stats());
+}
+
+#[test]
+fn a_shutdown_with_nothing_to_send_does_not_wait_for_the_dead() {
+    let dir = tempfile::tempdir().unwrap();
+    let spool = format!(r#","batch_age_ms":60000,"spool_dir":{:?}"#, dir.path());
+    let dying = Server::start(|_| plain(503));
+    let client = dying.client(&spool);
+    record(&client, 7);
+    client.shutdown(Duration::from_millis(50)).unwrap();
+    drop(client);
+
+    let hole = Server::start(|request| match request.body.contains(r#""adopted":true"#) {
+        true => Response::BlackHole,
+        false => Response::Accept,
+    });
+    let heir = hole.client(&spool);
+    record(&heir, 1);
+    let begun = Instant::now();
+    heir.shutdown(SOON).unwrap();
+    assert!(begun.elapsed() < SOON / 2, "{:?}", begun.elapsed());
+    assert_eq!(heir.stats().acknowledged, 1);
+}
+
+#[test]
+fn a_wait_for_ever_is_a_long_one_and_no_panic() {
+    let server = Server::start(|_| Response::Accept);
+    let client = server.client("");
+    record(&client, 3);
+    client.flush(Duration::MAX).unwrap();
+    client.shutdown(Duration::MAX).unwrap();
+    assert_eq!(client.flush(Duration::MAX), Ok(()));
+    assert_balanced(&client.stats());
+}
+
+#[test]
+fn what_another_client_started_is_not_ours_to_continue() {
+    let server = Server::start(|_| Response::Accept);
+    let none = tempfile::tempdir().unwrap();
+    let ours = server.client("");
+    let theirs = server.client(&format!(r#","definitions":{:?}"#, none.path()));
+    let experience = ours.start(ours.definition("sign_in").unwrap(), None, None).unwrap();
+    let ignored = Ok(Delivery::Ignored(Inactive::NotStarted));
+    assert_eq!(theirs.checkpoint(&experience, None, None), ignored);
+    assert_eq!(theirs.stats().recorded, 0);
 }
 
 fn instance_of(body: &str) -> String {

@@ -124,7 +124,10 @@ fn accept_all(mut stream: TcpStream) -> Option<()> {
         let length = head.split_once("content-length:")?.1.lines().next()?.trim().parse().ok()?;
         let mut body = vec![0; length];
         reader.read_exact(&mut body).ok()?;
-        let answer = r#"{"server_timestamp":"","accepted":0,"duplicate":0,"rejected":[]}"#;
+        let accepted = String::from_utf8_lossy(&body).matches(r#""correlation_id":"#).count();
+        let answer = format!(
+            r#"{{"server_timestamp":"","accepted":{accepted},"duplicate":0,"rejected":[]}}"#
+        );
         write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{answer}", answer.len())
             .ok()?;
     }

@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 
 use crate::definition::Registry;
+use crate::inject;
 use crate::queue::{Mark, Record};
 use crate::wire::{Checkpoint, CheckpointId, Meta, Timestamp};
 
@@ -25,8 +26,13 @@ impl Encoder<'_> {
     }
 
     fn encode_mark(&self, mark: &Mark, out: &mut Vec<u8>) -> u64 {
-        // Indices come from this registry, which never shrinks.
-        let Some(definition) = self.registry.get(mark.definition) else { return 1 };
+        inject::point(mark.texts.category(), inject::WORKER);
+        let Some(definition) = self.registry.get(mark.definition) else {
+            // The caller's index was checked. Should it be wrong all the same,
+            // the tracker rejects this one, and not the whole batch.
+            out.extend_from_slice(b"{}");
+            return 1;
+        };
         let (meta, trimmed) = mark.texts.meta().map_or((None, 0), Meta::salvage);
         let checkpoint = Checkpoint {
             correlation_id: mark.correlation_id,

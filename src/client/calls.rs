@@ -8,6 +8,7 @@ use crate::clock::Now;
 use crate::config::NonLocalExit;
 use crate::error::Error;
 use crate::experience::{self, Carrier, Exit, Experience, Inactive, Moment};
+use crate::inject;
 use crate::queue::{Mark, Record, Texts};
 use crate::stats::DropReason;
 use crate::wire::limits::{META_BYTES, REASON_BYTES};
@@ -83,6 +84,7 @@ impl Client {
         category: Option<&str>,
         meta: Option<&str>,
     ) -> Result<Delivery, Error> {
+        inject::point(category, inject::ENTRY);
         let (category, meta) = (self.checked_category(category)?, self.checked_meta(meta)?);
         let moment = match experience.intermediate() {
             Ok(moment) => moment,
@@ -250,6 +252,9 @@ impl Client {
 
     #[inline]
     fn push(&self, experience: &Experience, moment: Moment, texts: Texts, now: Now) -> Delivery {
+        if self.shared().registry.get(experience.definition()).is_none() {
+            return Delivery::Ignored(Inactive::NotStarted); // not by this client
+        }
         let process = self.shared().process();
         let mark = Mark {
             id: process.ids.next(now.wall_ms),

@@ -13,16 +13,21 @@ use crossbeam_channel::bounded;
 pub use calls::{Delivery, Observed};
 pub use testing::Testing;
 
-use crate::config::{Config, TransportKind};
+use crate::config::{Config, TransportKind, is_header_text};
 use crate::definition::{self, Definition};
 use crate::error::Error;
 use crate::fork;
 use crate::process::{Command, Process, Shared};
+use crate::quiet;
 use crate::stats::{DropReason, Stats};
 use crate::worker;
 
 /// What remains of a shutdown's deadline goes to the worker's last words.
 const LAST_WORDS: Duration = Duration::from_millis(50);
+
+/// No wait is longer than an hour: a caller that passes the largest number
+/// means "long", and times must not overflow.
+const LONGEST_WAIT: Duration = Duration::from_secs(3600);
 
 /// Records user experiences. Cheap to clone; every method may be called from
 /// every thread at once.
@@ -38,8 +43,8 @@ struct Handle {
 
 impl Drop for Handle {
     fn drop(&mut self) {
-        let process = self.shared.process();
-        if process.has_worker() {
+        // A fork child that never recorded has nobody to tell.
+        if let Some(process) = self.shared.process_if_made() {
             process.command(Command::Stop);
         }
     }
@@ -61,8 +66,8 @@ impl Client {
         if let Some(finding) = findings.iter().find(|f| config.strict && f.fails_lint()) {
             return Err(Error::InvalidDefinition(finding.to_string()));
         }
-        let shared = Shared::new(config, registry);
-        worker::transport(&shared, shared.process())?; // a bad setting shows now, not later
+        let shared = Shared::new(config, registry)?;
+        quiet::install();
         for finding in findings {
             shared.process().log(finding.to_string());
         }
@@ -95,23 +100,36 @@ impl Client {
     }
 
     /// From now on requests carry this token; `None` sends none.
-    pub fn set_token(&self, token: Option<&str>) {
+    ///
+    /// # Errors
+    /// What no HTTP header can hold: only visible ASCII characters may be in it.
+    pub fn set_token(&self, token: Option<&str>) -> Result<(), Error> {
+        if token.is_some_and(|token| !is_header_text(token)) {
+            return Err(Error::InvalidArgument("token: expected visible ASCII characters".into()));
+        }
         self.shared().process().set_token(token.map(Arc::from));
+        Ok(())
     }
 
     /// Waits until all that was recorded before is settled: acknowledged,
-    /// rejected or dropped. Blocks for `timeout` at most.
+    /// rejected or dropped. Blocks for `timeout` at most, and never longer
+    /// than an hour.
     ///
     /// # Errors
     /// [`Error::DeadlineExceeded`]: some of it still waits.
     pub fn flush(&self, timeout: Duration) -> Result<(), Error> {
         let process = self.running_process();
-        if !process.has_worker() || self.shared().is_closed() {
+        let is_alone = || !process.expects_worker() || self.shared().is_closed();
+        if is_alone() {
             return settled_or_late(process); // nobody is there to wait for
         }
+        let timeout = timeout.min(LONGEST_WAIT);
         let until = Instant::now() + timeout;
         let (done, wait) = bounded(1);
         process.command(Command::Flush { until, done });
+        if is_alone() {
+            return settled_or_late(process); // it left without having heard
+        }
         match wait.recv_timeout(timeout) {
             Ok(()) => Ok(()),
             Err(_) => settled_or_late(process), // late, or the worker has left
@@ -130,15 +148,16 @@ impl Client {
         if !self.shared().close() {
             return Ok(());
         }
-        if !process.has_worker() {
-            return settled_or_late(process);
-        }
-        let until = Instant::now() + timeout;
-        let (done, wait) = bounded(1);
-        process.command(Command::ShutDown { until, done });
-        if wait.recv_timeout(timeout).is_err() {
-            interrupt(process);
-            let _ = wait.recv_timeout(LAST_WORDS);
+        if !process.stop_without_worker() {
+            let timeout = timeout.min(LONGEST_WAIT);
+            let until = Instant::now() + timeout;
+            let (done, wait) = bounded(1);
+            process.command(Command::ShutDown { until, done });
+            if wait.recv_timeout(timeout).is_err() {
+                interrupt(process);
+                let _ = wait.recv_timeout(LAST_WORDS);
+                process.stop_without_worker(); // it was being started, and could not be
+            }
         }
         match process.counters.dropped(DropReason::ShutDown) {
             0 => settled_or_late(process),
@@ -164,6 +183,10 @@ impl Client {
     /// prints by itself.
     pub fn drain_log(&self) -> String {
         self.shared().process().drain_log(|_| true).unwrap_or_default()
+    }
+
+    pub(crate) fn log(&self, line: &str) {
+        self.shared().process().log(line);
     }
 
     /// As [`Client::drain_log`], unless they are more than `max` bytes: then

@@ -5,6 +5,7 @@
 mod finding;
 mod load;
 mod read;
+mod yaml;
 
 use std::collections::HashMap;
 

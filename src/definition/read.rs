@@ -5,13 +5,13 @@ use std::path::Path;
 use yaml_serde::{Mapping, Value};
 
 use super::finding::{Finding, Severity};
-use super::{Definition, Slo, Urgency};
+use super::{Definition, Slo, Urgency, yaml};
+use crate::wire::limits::{EXPERIENCE_ID_BYTES, NAME_BYTES};
 
 /// Where GitLab's own schema stops; above it the linter asks whether a
 /// threshold is meant.
 const USUAL_THRESHOLD_S: f64 = 600.0;
 const LONGEST_THRESHOLD_S: f64 = 86_400.0;
-const ID_BYTES: usize = 64;
 const KEYS: [&str; 6] =
     ["description", "feature_category", "urgency", "apdex_threshold_s", "slo", "ttl_s"];
 const SLO_KEYS: [&str; 2] = ["apdex_pct", "error_pct"];
@@ -49,7 +49,7 @@ impl Reader<'_> {
 
     fn id(&mut self) -> Option<String> {
         let stem = self.path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
-        if is_word(stem) && stem.len() <= ID_BYTES {
+        if is_word(stem) && stem.len() <= EXPERIENCE_ID_BYTES {
             return Some(stem.to_owned());
         }
         self.error(0, "", "the file's name is the id: expected ^[a-z0-9_]{1,64}$");
@@ -57,7 +57,7 @@ impl Reader<'_> {
     }
 
     fn mapping(&mut self) -> Option<Mapping> {
-        match yaml_serde::from_str::<Value>(self.text) {
+        match yaml::parse(self.text) {
             Ok(Value::Mapping(map)) => Some(map),
             Ok(_) => {
                 self.error(1, "", "expected a mapping of keys to values");
@@ -84,11 +84,11 @@ impl Reader<'_> {
 
     fn string(&mut self, map: &Mapping, key: &str, word: bool) -> Option<String> {
         match map.get(key).and_then(Value::as_str) {
-            Some(text) if !text.trim().is_empty() && (!word || is_word(text)) => {
+            Some(text) if !text.trim().is_empty() && (!word || is_name(text)) => {
                 Some(text.to_owned())
             }
             _ => {
-                let form = if word { " of the form ^[a-z0-9_]+$" } else { "" };
+                let form = if word { " of the form ^[a-z0-9_]{1,64}$" } else { "" };
                 self.expect(map, key, format!("expected a string{form}"));
                 None
             }
@@ -199,6 +199,12 @@ impl Reader<'_> {
         };
         self.text.lines().position(names_key).map_or(0, |index| index + 1)
     }
+}
+
+/// A category longer than the wire's fields would make every checkpoint of
+/// the definition one that the tracker rejects.
+fn is_name(text: &str) -> bool {
+    is_word(text) && text.len() <= NAME_BYTES
 }
 
 fn is_word(text: &str) -> bool {

@@ -16,7 +16,7 @@ use crate::wire::limits::{META_BYTES, NAME_BYTES};
 /// with all their keys.
 ///
 /// `experience`: not NULL. `buf`, `cap`, `len`: as for
-/// labkit_definition_info().
+/// labkit_definition_info(). One thread at a time per experience.
 ///
 /// Fails with LABKIT_STATUS_NOT_STARTED, LABKIT_STATUS_OVER,
 /// LABKIT_STATUS_BUFFER_TOO_SMALL or LABKIT_STATUS_INVALID_HANDLE.

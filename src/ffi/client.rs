@@ -136,7 +136,8 @@ pub extern "C" fn labkit_version() -> *const c_char {
 /// Fails with LABKIT_STATUS_INVALID_CONFIG, LABKIT_STATUS_INVALID_DEFINITION
 /// (only with `strict`; otherwise bad files are reported by
 /// labkit_client_drain_log() and the good ones used), LABKIT_STATUS_IO,
-/// LABKIT_STATUS_INVALID_UTF8 or LABKIT_STATUS_TOO_MANY_CLIENTS.
+/// LABKIT_STATUS_INVALID_UTF8, LABKIT_STATUS_TOO_LONG (above 1 MiB) or
+/// LABKIT_STATUS_TOO_MANY_CLIENTS (256).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn labkit_client_new(
     config: *const c_char,
@@ -163,11 +164,11 @@ pub unsafe extern "C" fn labkit_client_new(
     })
 }
 
-/// From now on requests carry this bearer token. `token`: UTF-8, copied; NULL
-/// with length 0: none. Any thread.
+/// From now on requests carry this bearer token. `token`: visible ASCII,
+/// copied; NULL with length 0: none. Any thread.
 ///
-/// Fails with LABKIT_STATUS_INVALID_UTF8, LABKIT_STATUS_INVALID_ARGUMENT
-/// (a control character) or LABKIT_STATUS_INVALID_HANDLE.
+/// Fails with LABKIT_STATUS_INVALID_UTF8, LABKIT_STATUS_INVALID_ARGUMENT (what
+/// no HTTP header can hold) or LABKIT_STATUS_INVALID_HANDLE.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn labkit_client_set_token(
     client: LabkitClient,
@@ -177,11 +178,8 @@ pub unsafe extern "C" fn labkit_client_set_token(
     barrier(|| {
         // SAFETY: obligation Text.
         let token = unsafe { ptr::text(token, len) }?;
-        if token.contains(|c: char| c.is_control()) {
-            return Err(Status::InvalidArgument);
-        }
         handle::with(client, |client| {
-            client.set_token((!token.is_empty()).then_some(token));
+            client.set_token((!token.is_empty()).then_some(token))?;
             Ok(Status::Ok)
         })
     })
@@ -189,7 +187,8 @@ pub unsafe extern "C" fn labkit_client_set_token(
 
 /// Waits until all that was recorded before is settled: acknowledged,
 /// rejected, or dropped and counted. Blocks for `timeout_ms` at most, also
-/// against a server that never answers. Any thread.
+/// against a server that never answers; for longer than an hour never. Any
+/// thread.
 ///
 /// Fails with LABKIT_STATUS_DEADLINE_EXCEEDED: some of it still waits and
 /// will be tried again; or LABKIT_STATUS_INVALID_HANDLE.
@@ -197,7 +196,7 @@ pub unsafe extern "C" fn labkit_client_set_token(
 pub extern "C" fn labkit_client_flush(client: LabkitClient, timeout_ms: u64) -> Status {
     barrier(|| {
         handle::with(client, |client| {
-            client.flush(wait(timeout_ms))?;
+            client.flush(Duration::from_millis(timeout_ms))?;
             Ok(Status::Ok)
         })
     })
@@ -214,7 +213,7 @@ pub extern "C" fn labkit_client_flush(client: LabkitClient, timeout_ms: u64) -> 
 pub extern "C" fn labkit_client_shutdown(client: LabkitClient, timeout_ms: u64) -> Status {
     barrier(|| {
         handle::with(client, |client| {
-            client.shutdown(wait(timeout_ms))?;
+            client.shutdown(Duration::from_millis(timeout_ms))?;
             Ok(Status::Ok)
         })
     })
@@ -240,14 +239,16 @@ pub unsafe extern "C" fn labkit_client_stats(
     out: *mut LabkitStats,
 ) -> Status {
     barrier(|| {
-        // SAFETY: obligation Out.
-        let out = unsafe { ptr::inout(out) }?;
+        // SAFETY: obligation Out, for the first field: how much lies behind it
+        // is what it says.
+        let size = unsafe { ptr::read(out.cast::<usize>()) }?;
         // This is the first version: nobody can know a smaller one.
-        if out.size < size_of::<LabkitStats>() {
+        if size < size_of::<LabkitStats>() {
             return Err(Status::InvalidSize);
         }
-        let size = out.size;
-        *out = handle::with(client, |client| Ok(LabkitStats::new(size, &client.stats())))?;
+        let stats = handle::with(client, |client| Ok(LabkitStats::new(size, &client.stats())))?;
+        // SAFETY: obligation Out, and the size is right.
+        unsafe { ptr::write(out, stats) }?;
         Ok(Status::Ok)
     })
 }
@@ -256,9 +257,9 @@ pub unsafe extern "C" fn labkit_client_stats(
 /// definitions, a tracker that went away and came back, rejections. It keeps
 /// the latest 64 and never prints by itself.
 ///
-/// `buf`, `cap`: where the text goes; not NUL-terminated. `len`: may be NULL;
-/// gets the text's length, also when the buffer is too small: then nothing is
-/// taken. Any thread.
+/// `buf`, `cap`: where the text goes; not NUL-terminated; NULL and 0 ask for
+/// the length alone. `len`: may be NULL; gets the text's length, also when the
+/// buffer is too small: then nothing is taken. Any thread.
 ///
 /// Fails with LABKIT_STATUS_BUFFER_TOO_SMALL or LABKIT_STATUS_INVALID_HANDLE.
 #[unsafe(no_mangle)]
@@ -269,23 +270,15 @@ pub unsafe extern "C" fn labkit_client_drain_log(
     len: *mut usize,
 ) -> Status {
     barrier(|| {
+        let cap = ptr::room(buf, cap)?;
         match handle::with(client, |client| Ok(client.drain_log_within(cap)))? {
             // SAFETY: obligation Out.
             Ok(text) => unsafe { ptr::copy_out(&text, buf, cap, len) },
             Err(size) => {
-                if !len.is_null() {
-                    // SAFETY: obligation Out.
-                    unsafe { ptr::write(len, size) }?;
-                }
+                // SAFETY: obligation Out.
+                unsafe { ptr::tell_length(size, len) };
                 Err(Status::BufferTooSmall)
             }
         }
     })
-}
-
-/// No wait is longer than an hour: a caller that passes UINT64_MAX means
-/// "long", and times must not overflow.
-fn wait(timeout_ms: u64) -> Duration {
-    const LONGEST_MS: u64 = 3_600_000;
-    Duration::from_millis(timeout_ms.min(LONGEST_MS))
 }

@@ -39,8 +39,9 @@ pub unsafe extern "C" fn labkit_definition_lookup(
 /// `feature_category`, `urgency`, `apdex_threshold_s`, `ttl_s` (numbers, in
 /// seconds). Later versions may add keys.
 ///
-/// `buf`, `cap`: where the text goes; not NUL-terminated. `len`: may be NULL;
-/// gets the text's length, also when the buffer is too small for it.
+/// `buf`, `cap`: where the text goes; not NUL-terminated; NULL and 0 ask for
+/// the length alone. `len`: may be NULL; gets the text's length, also when the
+/// buffer is too small for it.
 /// Any thread; not for hot paths.
 ///
 /// Fails with LABKIT_STATUS_UNKNOWN_EXPERIENCE,

@@ -208,7 +208,8 @@ pub unsafe extern "C" fn labkit_experience_leave(
     })
 }
 
-/// Whether the experience has started and not ended. NULL: false.
+/// Whether the experience has started and not ended. NULL: false. One thread
+/// at a time per experience.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn labkit_experience_is_active(experience: *const LabkitExperience) -> bool {
     // SAFETY: obligation Experience.
@@ -220,7 +221,8 @@ pub unsafe extern "C" fn labkit_experience_is_active(experience: *const LabkitEx
 /// `outcome` as marked, `reason`. Later versions may add keys.
 ///
 /// `experience`: not NULL. `buf`, `cap`, `len`: as for
-/// labkit_definition_info(). Not for hot paths.
+/// labkit_definition_info(). One thread at a time per experience; not for hot
+/// paths.
 ///
 /// Fails with LABKIT_STATUS_NOT_STARTED, LABKIT_STATUS_BUFFER_TOO_SMALL or
 /// LABKIT_STATUS_INVALID_HANDLE.

@@ -63,6 +63,18 @@ pub(super) fn with<R>(
     body(client)
 }
 
+/// Runs `body` with each client that is open.
+pub(super) fn each(mut body: impl FnMut(&Client)) {
+    for (index, slot) in SLOTS_TABLE.iter().enumerate() {
+        let generation = slot.state.load(Ordering::Acquire) / GENERATION;
+        // One that is closed, or closing meanwhile, finds nothing.
+        let _ = with(generation << 32 | index as u64, |client| {
+            body(client);
+            Ok(())
+        });
+    }
+}
+
 /// Takes the number back; the client goes with its last user.
 pub(super) fn close(handle: u64) -> Result<(), Status> {
     let user = User::enter(handle)?;

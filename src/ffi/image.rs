@@ -19,7 +19,9 @@ use crate::wire::limits::REASON_BYTES;
 ///
 /// Start with `labkit_experience xp = {0};`. A zeroed one never started, and
 /// calls on it return LABKIT_STATUS_NOT_STARTED and do nothing; so do calls
-/// on bytes that the library did not write.
+/// on bytes that the library did not write. It must lie on an address that is
+/// a multiple of 8, as C sees to by itself; elsewhere calls return
+/// LABKIT_STATUS_INVALID_ARGUMENT.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct LabkitExperience {
@@ -66,7 +68,7 @@ pub(super) unsafe fn image<'a>(experience: *mut LabkitExperience) -> Result<&'a 
 /// Obligation Experience.
 pub(super) unsafe fn ours<'a>(experience: *const LabkitExperience) -> Result<&'a Image, Status> {
     // SAFETY: as for `image`, and nothing is written.
-    let image = unsafe { experience.cast::<Image>().as_ref() }.ok_or(Status::NullPointer)?;
+    let image = unsafe { ptr::shared(experience.cast::<Image>()) }?;
     match image.magic {
         MAGIC => Ok(image),
         _ => Err(Status::NotStarted),

@@ -75,7 +75,9 @@ pub unsafe extern "C" fn labkit_observed(
 /// `payload`: a JSON object, at most 16 KiB, copied. Any thread.
 ///
 /// Fails with LABKIT_STATUS_INVALID_CHECKPOINT, LABKIT_STATUS_INVALID_UTF8,
-/// LABKIT_STATUS_QUEUE_FULL or LABKIT_STATUS_INVALID_HANDLE.
+/// LABKIT_STATUS_TOO_LONG (above 1 MiB; from 16 KiB on it is invalid),
+/// LABKIT_STATUS_QUEUE_FULL, LABKIT_STATUS_SHUT_DOWN or
+/// LABKIT_STATUS_INVALID_HANDLE.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn labkit_checkpoint_record(
     client: LabkitClient,

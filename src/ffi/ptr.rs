@@ -61,8 +61,20 @@ pub(super) unsafe fn write<T>(out: *mut T, value: T) -> Result<(), Status> {
         return Err(Status::NullPointer);
     }
     // SAFETY: obligation Out.
-    unsafe { out.write(value) };
+    unsafe { out.write_unaligned(value) };
     Ok(())
+}
+
+/// Reads a value, of whose surroundings nothing is known yet.
+///
+/// # Safety
+/// The caller keeps obligation Out.
+pub(super) unsafe fn read<T: Copy>(value: *const T) -> Result<T, Status> {
+    if value.is_null() {
+        return Err(Status::NullPointer);
+    }
+    // SAFETY: obligation Out.
+    Ok(unsafe { value.read_unaligned() })
 }
 
 /// A value to be read and changed in place.
@@ -71,8 +83,37 @@ pub(super) unsafe fn write<T>(out: *mut T, value: T) -> Result<(), Status> {
 /// The caller keeps obligation Out, or Experience; any bytes at all are a
 /// valid `T`.
 pub(super) unsafe fn inout<'a, T>(value: *mut T) -> Result<&'a mut T, Status> {
-    // SAFETY: passed on.
+    aligned(value)?;
+    // SAFETY: passed on, and alignment was checked.
     unsafe { value.as_mut() }.ok_or(Status::NullPointer)
+}
+
+/// A value to be read in place.
+///
+/// # Safety
+/// As for `inout`.
+pub(super) unsafe fn shared<'a, T>(value: *const T) -> Result<&'a T, Status> {
+    aligned(value)?;
+    // SAFETY: passed on, and alignment was checked.
+    unsafe { value.as_ref() }.ok_or(Status::NullPointer)
+}
+
+/// A foreign language's byte buffer need not be; NULL is.
+#[inline]
+fn aligned<T>(value: *const T) -> Result<(), Status> {
+    match value.is_aligned() {
+        true => Ok(()),
+        false => Err(Status::InvalidArgument),
+    }
+}
+
+/// How much fits where a text is to go; NULL asks for the length alone, and a
+/// NULL that claims room is refused before anything is taken.
+pub(super) fn room(buf: *mut c_char, cap: usize) -> Result<usize, Status> {
+    match buf.is_null() && cap > 0 {
+        true => Err(Status::NullPointer),
+        false => Ok(cap),
+    }
 }
 
 /// Copies `text` to a buffer of `cap` bytes and its length to `len`; if it
@@ -86,21 +127,28 @@ pub(super) unsafe fn copy_out(
     cap: usize,
     len: *mut usize,
 ) -> Result<Status, Status> {
-    if !len.is_null() {
-        // SAFETY: obligation Out.
-        unsafe { len.write(text.len()) };
-    }
+    let cap = room(buf, cap)?;
+    // SAFETY: obligation Out.
+    unsafe { tell_length(text.len(), len) };
     if text.len() > cap {
         return Err(Status::BufferTooSmall);
-    }
-    if buf.is_null() && !text.is_empty() {
-        return Err(Status::NullPointer);
     }
     if !text.is_empty() {
         // SAFETY: `cap` writable bytes, and the text is no longer than that.
         unsafe { buf.cast::<u8>().copy_from_nonoverlapping(text.as_ptr(), text.len()) };
     }
     Ok(Status::Ok)
+}
+
+/// Writes a length where it is wanted.
+///
+/// # Safety
+/// Out for `len`, if it is not NULL.
+pub(super) unsafe fn tell_length(length: usize, len: *mut usize) {
+    if !len.is_null() {
+        // SAFETY: obligation Out.
+        unsafe { len.write_unaligned(length) };
+    }
 }
 
 /// Copies what fits of `text`, cut between characters, and a NUL.

@@ -10,6 +10,10 @@ use crate::stats::DropReason;
 /// What a call returns. 0 is success; 1xx an argument, 2xx the state, 3xx
 /// capacity, 4xx a definition, 5xx input and output, 9xx the library itself.
 /// No number is ever used again for something else.
+///
+/// Every function may return LABKIT_STATUS_NULL_POINTER where it says "not
+/// NULL" or where NULL comes with a length, and LABKIT_STATUS_PANIC; the
+/// comments on functions do not repeat these two.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Status {

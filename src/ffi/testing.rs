@@ -43,11 +43,13 @@ pub extern "C" fn labkit_test_seed_ids(client: LabkitClient, seed: u64) -> Statu
 /// Takes what would have been sent since the last call: the JSON of one
 /// checkpoint per line, in order, byte for byte as it would have travelled.
 ///
-/// `buf`, `cap`: where the text goes; not NUL-terminated. `len`: may be NULL;
-/// gets the text's length, also when the buffer is too small: then nothing is
-/// taken. Any thread; waits for the background thread.
+/// `buf`, `cap`: where the text goes; not NUL-terminated; NULL and 0 ask for
+/// the length alone. `len`: may be NULL; gets the text's length, also when the
+/// buffer is too small: then nothing is taken. Any thread; waits for the
+/// background thread, for 10 s at most.
 ///
-/// Fails with LABKIT_STATUS_BUFFER_TOO_SMALL, and as labkit_test_set_clock().
+/// Fails with LABKIT_STATUS_BUFFER_TOO_SMALL, LABKIT_STATUS_DEADLINE_EXCEEDED,
+/// and as labkit_test_set_clock().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn labkit_test_take(
     client: LabkitClient,
@@ -56,6 +58,7 @@ pub unsafe extern "C" fn labkit_test_take(
     len: *mut usize,
 ) -> Status {
     barrier(|| {
+        let cap = ptr::room(buf, cap)?;
         let mut size = 0;
         let taken = handle::with(client, |client| {
             let fits = |bytes| {
@@ -68,10 +71,8 @@ pub unsafe extern "C" fn labkit_test_take(
             // SAFETY: obligation Out.
             Some(text) => unsafe { ptr::copy_out(&text, buf, cap, len) },
             None => {
-                if !len.is_null() {
-                    // SAFETY: obligation Out.
-                    unsafe { ptr::write(len, size) }?;
-                }
+                // SAFETY: obligation Out.
+                unsafe { ptr::tell_length(size, len) };
                 Err(Status::BufferTooSmall)
             }
         }

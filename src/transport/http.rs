@@ -21,13 +21,14 @@ const BUFFER_BYTES: usize = 16 * 1024;
 /// A tracker that asks for more than this has miscalculated.
 const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(3600);
 
-pub(crate) struct Http {
-    agent: Agent,
+/// The configuration in the client's terms, certificates read.
+pub(crate) struct Settings {
+    agent: ureq::config::Config,
     url: String,
 }
 
-impl Http {
-    pub(crate) fn new(config: &Config) -> Result<Self, Error> {
+impl Settings {
+    pub(super) fn new(config: &Config) -> Result<Self, Error> {
         let builder = Agent::config_builder()
             .timeout_global(Some(Duration::from_millis(config.request_timeout_ms)))
             .timeout_connect(Some(Duration::from_millis(config.connect_timeout_ms)))
@@ -41,7 +42,18 @@ impl Http {
             .max_idle_connections(1)
             .user_agent(format!("{}/{}", config.sdk.name, config.sdk.version));
         let builder = with_trust(builder, config)?;
-        Ok(Http { agent: builder.build().into(), url: config.checkpoints_url() })
+        Ok(Settings { agent: builder.build(), url: config.checkpoints_url() })
+    }
+}
+
+pub(super) struct Http {
+    agent: Agent,
+    url: String,
+}
+
+impl Http {
+    pub(super) fn new(settings: &Settings) -> Self {
+        Http { agent: settings.agent.new_agent(), url: settings.url.clone() }
     }
 }
 
@@ -93,6 +105,10 @@ impl Transport for Http {
     fn interrupt(&self) -> Interrupt {
         let agent = self.agent.clone();
         Box::new(move || agent.clone().shutdown())
+    }
+
+    fn renew(&mut self) {
+        self.agent = self.agent.config().new_agent();
     }
 }
 

@@ -52,4 +52,6 @@ impl Transport for Memory {
     fn interrupt(&self) -> Interrupt {
         Box::new(|| {})
     }
+
+    fn renew(&mut self) {}
 }

@@ -6,8 +6,12 @@ mod memory;
 
 use std::time::Duration;
 
-pub(crate) use http::Http;
-pub(crate) use memory::{Memory, Outbox};
+use http::Http;
+use memory::Memory;
+pub(crate) use memory::Outbox;
+
+use crate::config::{Config, TransportKind};
+use crate::error::Error;
 
 /// What one attempt brought.
 #[derive(Debug)]
@@ -25,4 +29,32 @@ pub(crate) trait Transport: Send {
     fn send(&mut self, body: &[u8], token: Option<&str>) -> Reply;
 
     fn interrupt(&self) -> Interrupt;
+
+    /// Starts over, after a panic in `send`: its locks may be poisoned.
+    fn renew(&mut self);
+}
+
+/// Where transports lead. All that can fail is done when it is made, on the
+/// thread of whoever made the client: the worker, its successor after a panic
+/// and the one of a fork child read no file.
+pub(crate) enum Route {
+    Http(Box<http::Settings>),
+    Memory,
+}
+
+impl Route {
+    pub(crate) fn new(config: &Config) -> Result<Self, Error> {
+        Ok(match config.transport {
+            TransportKind::Http => Route::Http(Box::new(http::Settings::new(config)?)),
+            TransportKind::Memory => Route::Memory,
+        })
+    }
+
+    /// A fresh transport: it shares no connection with any other.
+    pub(crate) fn open(&self, outbox: &Outbox) -> Box<dyn Transport> {
+        match self {
+            Route::Http(settings) => Box::new(Http::new(settings)),
+            Route::Memory => Box::new(Memory::new(outbox.clone())),
+        }
+    }
 }

@@ -1,23 +1,29 @@
 //! The one background thread of a client: what it is asked, how it is started,
 //! and what happens should it panic.
 
+#[cfg(test)]
+mod ledger;
+mod orders;
 mod sender;
 
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::thread;
+use std::time::Duration;
 
 use nix::sys::signal::{SigSet, SigmaskHow};
 
 use crate::clock::Now;
-use crate::config::TransportKind;
-use crate::error::Error;
 use crate::process::{Process, Shared};
+use crate::quiet;
 use crate::stats::DropReason;
-use crate::transport::{Http, Memory, Transport};
+use crate::transport::Transport;
+use orders::Orders;
 use sender::Sender;
+
+/// Should the worker panic at once, every time, it must not eat a processor.
+const RESTART_PAUSE: Duration = Duration::from_millis(20);
 
 /// Sees to it that this process has its worker.
 #[inline]
@@ -40,28 +46,27 @@ fn spawn(shared: &Arc<Shared>) -> io::Result<()> {
     spawned.map(drop)
 }
 
-/// Makes the transport that the configuration asks for.
-pub(crate) fn transport(shared: &Shared, process: &Process) -> Result<Box<dyn Transport>, Error> {
-    Ok(match shared.config.transport {
-        TransportKind::Http => Box::new(Http::new(&shared.config)?),
-        TransportKind::Memory => Box::new(Memory::new(process.outbox.clone())),
-    })
-}
-
-/// A panic costs what the worker held, is counted, and starts it anew.
 fn supervise(shared: &Shared) {
     let process = shared.process();
-    loop {
-        let run = || match transport(shared, process) {
-            Ok(transport) => Sender::new(shared, process, transport).run(),
-            Err(e) => process.log(format!("no transport: {e}")),
-        };
-        if catch_unwind(AssertUnwindSafe(run)).is_ok() {
-            return;
-        }
-        process.counters.worker_restarts.fetch_add(1, Relaxed);
-        let lost = process.counters.in_hand.swap(0, Relaxed);
-        process.counters.drop(DropReason::WorkerLost, lost);
-        process.log(format!("the worker panicked and was restarted; {lost} checkpoints lost"));
+    keep_going(shared, process, || shared.route.open(&process.outbox));
+}
+
+/// A panic costs what the worker held, is counted, and starts it anew; what it
+/// was asked to do still stands.
+fn keep_going(shared: &Shared, process: &Process, open: impl Fn() -> Box<dyn Transport>) {
+    let mut orders = Orders::default();
+    while let Err(message) =
+        quiet::catch(|| Sender::new(shared, process, open(), &mut orders).run())
+    {
+        mourn(process, &mut orders, &message);
+        thread::park_timeout(RESTART_PAUSE);
     }
+}
+
+fn mourn(process: &Process, orders: &mut Orders, message: &str) {
+    let lost = process.counters.in_hand.swap(0, Relaxed);
+    process.counters.drop(DropReason::WorkerLost, lost);
+    process.counters.worker_restarts.fetch_add(1, Relaxed);
+    orders.forgive();
+    process.log(format!("the worker panicked, {lost} checkpoints are lost: {message}"));
 }

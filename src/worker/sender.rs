@@ -7,30 +7,18 @@ use std::sync::PoisonError;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{RecvTimeoutError, Sender as Done};
-
+use super::orders::Orders;
 use crate::batch::{Batch, Encoder, Envelope, Limits};
 use crate::clock::Now;
 use crate::id;
 use crate::process::{Command, Process, Shared};
+use crate::quiet;
 use crate::retry::{Backoff, Fate, fate};
-use crate::spool::Spool;
+use crate::spool::{Segment, Spool};
 use crate::stats::DropReason;
 use crate::transport::{Reply, Transport};
 use crate::wire::limits::ACCEPTANCE_AGE_MS;
 use crate::wire::{Answer, Timestamp};
-
-struct Waiter {
-    /// Settled when this many records have left the worker's hands.
-    target: u64,
-    until: Instant,
-    done: Done<()>,
-}
-
-struct Stop {
-    until: Instant,
-    done: Done<()>,
-}
 
 pub(super) struct Sender<'a> {
     shared: &'a Shared,
@@ -47,10 +35,7 @@ pub(super) struct Sender<'a> {
     /// Batches to be sent, the first one next; more than one only after a 413.
     closed: VecDeque<Batch>,
     body: Vec<u8>,
-    taken: u64,
-    settled: u64,
-    waiters: Vec<Waiter>,
-    stop: Option<Stop>,
+    orders: &'a mut Orders,
 }
 
 impl<'a> Sender<'a> {
@@ -58,10 +43,10 @@ impl<'a> Sender<'a> {
         shared: &'a Shared,
         process: &'a Process,
         transport: Box<dyn Transport>,
+        orders: &'a mut Orders,
     ) -> Self {
         let config = &shared.config;
-        let interrupt = transport.interrupt();
-        *process.interrupt.lock().unwrap_or_else(PoisonError::into_inner) = Some(interrupt);
+        offer_interrupt(process, transport.as_ref());
         Sender {
             shared,
             process,
@@ -81,39 +66,30 @@ impl<'a> Sender<'a> {
             open: Batch::default(),
             closed: VecDeque::new(),
             body: Vec::new(),
-            taken: 0,
-            settled: 0,
-            waiters: Vec::new(),
-            stop: None,
+            orders,
         }
     }
 
     pub(super) fn run(&mut self) {
-        while self.listen() {
+        loop {
             self.turn();
-            if self.is_finished() {
-                self.leave();
+            if self.orders.gone {
                 return;
+            }
+            if self.is_finished() {
+                return self.leave();
+            }
+            if let Ok(command) = self.process.commands().recv_timeout(self.patience()) {
+                self.obey(command);
             }
         }
     }
 
-    /// Waits for a command or the next beat; false when the client is gone.
-    fn listen(&mut self) -> bool {
-        match self.process.commands().recv_timeout(self.patience()) {
-            Ok(Command::Wake) | Err(RecvTimeoutError::Timeout) => true,
-            Ok(Command::Flush { until, done }) => {
-                let target = self.taken + self.process.queue.len() as u64;
-                self.waiters.push(Waiter { target, until, done });
-                true
-            }
-            Ok(Command::ShutDown { until, done }) => {
-                self.stop = Some(Stop { until, done });
-                self.held_until_ns = None; // one more attempt, however long the wait was
-                true
-            }
-            Ok(Command::Stop) | Err(RecvTimeoutError::Disconnected) => false,
+    fn obey(&mut self, command: Command) {
+        if matches!(command, Command::ShutDown { .. }) {
+            self.held_until_ns = None; // one more attempt, however long the wait was
         }
+        self.orders.note(command, self.process.queue.len() as u64);
     }
 
     fn patience(&self) -> Duration {
@@ -122,20 +98,23 @@ impl<'a> Sender<'a> {
             Some(until) => Duration::from_nanos(until.saturating_sub(now.mono_ns)),
             None => self.open.patience(now.wall_ms, &self.limits).unwrap_or(self.limits.age),
         };
-        match &self.stop {
-            Some(stop) => wait.min(stop.until.saturating_duration_since(Instant::now())),
+        match self.orders.stop_by() {
+            Some(until) => wait.min(until.saturating_duration_since(Instant::now())),
             None => wait,
         }
     }
 
     /// Sends all that is due, until nothing is or the tracker does not answer.
-    fn turn(&mut self) {
-        self.process.queue.heard();
+    pub(super) fn turn(&mut self) {
         loop {
+            // Also in between: callers who never pause must not shut out one who waits.
+            while let Ok(command) = self.process.commands().try_recv() {
+                self.obey(command);
+            }
             let now = self.shared.clock.now();
             self.fill(now);
-            self.answer_waiters();
-            if self.is_held(now) || self.is_late() {
+            self.orders.answer_waiters();
+            if self.orders.gone || self.is_held(now) || self.orders.is_late() {
                 return;
             }
             match self.closed.pop_front() {
@@ -143,9 +122,14 @@ impl<'a> Sender<'a> {
                 None => break,
             }
         }
+        // Only now, as the queue is drained: while the tracker is away, a crowd
+        // in it is no reason to call again with every record.
+        self.process.queue.heard();
         if self.hand_is_empty() && self.process.queue.len() == 0 {
             self.shared.clock.renew_anchor();
-            self.send_adopted();
+            if self.orders.stop_by().is_none() {
+                self.send_adopted();
+            }
         }
     }
 
@@ -155,13 +139,13 @@ impl<'a> Sender<'a> {
         }
         while !self.open.is_full(&self.limits) {
             let Some(record) = self.process.queue.pop() else { break };
-            self.taken += 1;
+            self.orders.take();
             self.process.counters.in_hand.fetch_add(1, Relaxed);
             let mut trimmed = 0;
             self.open.add(record.wall_ms(), |out| trimmed = self.encoder.encode(&record, out));
             self.process.counters.trimmed.fetch_add(trimmed, Relaxed);
         }
-        let hurried = self.stop.is_some() || !self.waiters.is_empty();
+        let hurried = self.orders.are_urgent();
         let aged = self.open.patience(now.wall_ms, &self.limits) == Some(Duration::ZERO);
         if !self.open.is_empty() && (hurried || aged || self.open.is_full(&self.limits)) {
             self.closed.push_back(std::mem::take(&mut self.open));
@@ -180,15 +164,20 @@ impl<'a> Sender<'a> {
         Envelope::own(sent_at, self.process.instance_id, sdk, &stats).write(&batch, &mut self.body);
         let reply = self.send_body();
         match fate(&reply) {
-            Fate::Settled => match read_answer(&reply) {
+            Fate::Settled => match read_answer(&reply, batch.len()) {
                 Some(answer) => self.settle(&batch, &answer),
-                None => self.hold(batch, &Reply::Failed("200, but not a tracker's answer".into())),
+                None => self.hold(batch, &not_an_answer()),
             },
             Fate::Refused => {
                 self.process.log(format!("a batch was refused for good: {}", describe(&reply)));
                 self.drop(DropReason::Refused, batch.len() as u64);
+                self.recovered();
             }
-            Fate::Halve if batch.len() == 1 => self.drop(DropReason::TooLarge, 1),
+            Fate::Halve if batch.len() == 1 => {
+                self.process.log("a checkpoint is too large for the tracker");
+                self.drop(DropReason::TooLarge, 1);
+                self.recovered();
+            }
             Fate::Halve => {
                 let (first, rest) = batch.halve();
                 self.closed.push_front(rest);
@@ -200,11 +189,19 @@ impl<'a> Sender<'a> {
 
     fn send_body(&mut self) -> Reply {
         self.process.counters.requests.fetch_add(1, Relaxed);
-        self.transport.send(&self.body, self.process.token().as_deref())
+        let token = self.process.token();
+        let attempt = || self.transport.send(&self.body, token.as_deref());
+        // The HTTP client panics where the host may start no more threads, as it
+        // looks names up in one: an attempt that failed, and no loss.
+        quiet::catch(attempt).unwrap_or_else(|message| {
+            self.transport.renew();
+            offer_interrupt(self.process, self.transport.as_ref());
+            Reply::Failed(format!("panicked: {message}"))
+        })
     }
 
     fn settle(&mut self, batch: &Batch, answer: &Answer) {
-        let rejected = (answer.rejected.len() as u64).min(batch.len() as u64);
+        let rejected = answer.rejected.len() as u64;
         self.process.counters.rejected.fetch_add(rejected, Relaxed);
         self.process.counters.acknowledged.fetch_add(batch.len() as u64 - rejected, Relaxed);
         self.let_go(batch.len() as u64);
@@ -258,7 +255,7 @@ impl<'a> Sender<'a> {
     }
 
     fn let_go(&mut self, count: u64) {
-        self.settled += count;
+        self.orders.settle(count);
         self.process.counters.in_hand.fetch_sub(count, Relaxed);
     }
 
@@ -276,17 +273,6 @@ impl<'a> Sender<'a> {
         self.open.is_empty() && self.closed.is_empty()
     }
 
-    fn answer_waiters(&mut self) {
-        let (settled, now) = (self.settled, Instant::now());
-        self.waiters.retain(|waiter| {
-            if settled >= waiter.target {
-                let _ = waiter.done.try_send(()); // nobody listens after the deadline
-                return false;
-            }
-            waiter.until > now
-        });
-    }
-
     /// One segment of a dead process, when there is nothing of our own to send.
     fn send_adopted(&mut self) {
         let Some(segment) = self.spool.next() else { return };
@@ -295,21 +281,32 @@ impl<'a> Sender<'a> {
         envelope.write(&segment.batch, &mut self.body);
         let reply = self.send_body();
         match fate(&reply) {
-            Fate::Settled | Fate::Refused | Fate::Halve => self.spool.finish(segment),
-            Fate::Hold => {
-                self.back_off(&reply);
-                self.spool.put_back(segment);
+            Fate::Settled => match read_answer(&reply, segment.batch.len()) {
+                Some(_) => {
+                    self.spool.finish(segment);
+                    self.recovered();
+                }
+                None => self.put_back(segment, &not_an_answer()),
+            },
+            Fate::Halve if segment.batch.len() > 1 => self.spool.split(segment),
+            Fate::Refused | Fate::Halve => {
+                let (count, reason) = (segment.batch.len(), describe(&reply));
+                self.process.log(format!("{count} spooled checkpoints were refused: {reason}"));
+                self.spool.finish(segment);
+                self.recovered();
             }
+            Fate::Hold => self.put_back(segment, &reply),
         }
     }
 
-    fn is_late(&self) -> bool {
-        self.stop.as_ref().is_some_and(|stop| Instant::now() >= stop.until)
+    fn put_back(&mut self, segment: Segment, reply: &Reply) {
+        self.back_off(reply);
+        self.spool.put_back(segment);
     }
 
     fn is_finished(&self) -> bool {
         let drained = self.hand_is_empty() && self.process.queue.len() == 0;
-        self.stop.is_some() && (drained || self.is_late())
+        self.orders.stop_by().is_some() && (drained || self.orders.is_late())
     }
 
     /// What could not be sent goes to the spool, or is dropped and counted.
@@ -331,18 +328,28 @@ impl<'a> Sender<'a> {
                 }
             }
         }
-        self.answer_waiters();
-        if let Some(stop) = self.stop.take() {
-            let _ = stop.done.try_send(());
-        }
+        self.process.stop_worker();
+        self.orders.answer_all();
     }
 }
 
-fn read_answer(reply: &Reply) -> Option<Answer> {
-    match reply {
-        Reply::Answer { body, .. } => serde_json::from_slice(body).ok(),
-        Reply::Failed(_) => None,
-    }
+fn offer_interrupt(process: &Process, transport: &dyn Transport) {
+    let interrupt = transport.interrupt();
+    *process.interrupt.lock().unwrap_or_else(PoisonError::into_inner) = Some(interrupt);
+}
+
+/// The tracker's answer, if it accounts for each of the `count` checkpoints
+/// sent: a login page's 200, or a sum that is wrong, acknowledges nothing.
+fn read_answer(reply: &Reply, count: usize) -> Option<Answer> {
+    let Reply::Answer { body, .. } = reply else { return None };
+    let answer: Answer = serde_json::from_slice(body).ok()?;
+    let took_effect = answer.accepted.checked_add(answer.duplicate)?;
+    let sum = took_effect.checked_add(answer.rejected.len() as u64)?;
+    (sum == count as u64).then_some(answer)
+}
+
+fn not_an_answer() -> Reply {
+    Reply::Failed("200, but not a tracker's answer".into())
 }
 
 /// For the log: what came back, in one line.

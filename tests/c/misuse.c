@@ -98,6 +98,12 @@ static void experiences(labkit_client client) {
     EXPECT(OK, labkit_experience_error(&xp, megabyte, 1 << 20));
     EXPECT(OK, labkit_experience_checkpoint(&xp, megabyte, 1 << 20, megabyte, 1 << 20));
     free(megabyte);
+    char *skewed = malloc(sizeof xp + 1);
+    memcpy(skewed + 1, &xp, sizeof xp);
+    labkit_experience *misaligned = (labkit_experience *)(void *)(skewed + 1);
+    EXPECT(INVALID_ARGUMENT, labkit_experience_checkpoint(misaligned, NOTHING, NOTHING));
+    if (labkit_experience_is_active(misaligned)) failures++;
+    free(skewed);
     EXPECT(OK, labkit_experience_complete(&xp, NOTHING));
     EXPECT(OVER, labkit_experience_complete(&xp, NOTHING));
 }
@@ -106,6 +112,10 @@ static void statistics(labkit_client client) {
     labkit_stats stats = {.size = 8};
     EXPECT(INVALID_SIZE, labkit_client_stats(client, &stats));
     EXPECT(NULL_POINTER, labkit_client_stats(client, NULL));
+    size_t *alone = malloc(sizeof *alone); /* a struct of which only the size exists */
+    *alone = sizeof *alone;
+    EXPECT(INVALID_SIZE, labkit_client_stats(client, (labkit_stats *)(void *)alone));
+    free(alone);
     stats.size = sizeof stats;
     EXPECT(OK, labkit_client_flush(client, 1000));
     EXPECT(OK, labkit_client_stats(client, &stats));
@@ -115,6 +125,19 @@ static void statistics(labkit_client client) {
                 (unsigned long)stats.trimmed);
         failures++;
     }
+}
+
+/* A NULL that claims room is refused before anything is taken. */
+static void buffers(labkit_client client) {
+    char text[65536];
+    size_t len = 0, taken = 0;
+    labkit_client_shutdown(client, 1000);
+    EXPECT(NULL_POINTER, labkit_test_take(client, NULL, 1 << 20, &len));
+    EXPECT(BUFFER_TOO_SMALL, labkit_test_take(client, NOTHING, &len));
+    EXPECT(OK, labkit_test_take(client, text, sizeof text, &taken));
+    if (taken == 0 || taken != len) failures++, fprintf(stderr, "%zu of %zu\n", taken, len);
+    EXPECT(OK, labkit_test_take(client, NOTHING, &len));
+    EXPECT(NULL_POINTER, labkit_client_drain_log(client, NULL, 1 << 20, &len));
 }
 
 struct shared {
@@ -153,6 +176,7 @@ int main(void) {
     labkit_client client = open_client();
     experiences(client);
     statistics(client);
+    buffers(client);
     EXPECT(OK, labkit_client_shutdown(client, 1000));
     EXPECT(OK, labkit_client_shutdown(client, 1000));
     EXPECT(OK, labkit_client_free(client));

@@ -1,0 +1,390 @@
+//! The ledger under whatever a tracker may answer: the worker's own code on
+//! this thread, a transport that answers by a script, a clock that stands still.
+
+use std::collections::VecDeque;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, bounded};
+use proptest::prelude::*;
+
+use super::orders::Orders;
+use super::sender::Sender;
+use super::{keep_going, mourn};
+use crate::config::{Config, TransportKind};
+use crate::definition;
+use crate::experience::Experience;
+use crate::inject;
+use crate::process::{Command, Shared};
+use crate::queue::{Mark, Record, Texts};
+use crate::quiet;
+use crate::stats::{DropReason, Stats};
+use crate::transport::{Interrupt, Reply, Transport};
+use crate::wire::{Answer, Body, CorrelationId, Rejected};
+
+#[derive(Clone, Debug)]
+enum Step {
+    /// All accepted but for so many rejected and so many duplicates.
+    Accept {
+        rejected: usize,
+        duplicate: u64,
+    },
+    /// A 200 whose sum is off by that much.
+    Miscount(i8),
+    Garbage,
+    Status(u16, Option<u64>),
+    Unreachable,
+    Panic,
+}
+
+/// Answers by the script, then accepts; keeps what it was honest about.
+#[derive(Clone, Default)]
+struct Tracker(Arc<Mutex<Book>>);
+
+#[derive(Default)]
+struct Book {
+    script: VecDeque<Step>,
+    acknowledged: u64,
+    rejected: u64,
+}
+
+impl Transport for Tracker {
+    fn send(&mut self, body: &[u8], _token: Option<&str>) -> Reply {
+        let text = std::str::from_utf8(body).unwrap();
+        let Ok(Body::Batch(batch)) = Body::parse(text) else { panic!("{text}") };
+        let count = batch.checkpoints.len();
+        let mut book = self.0.lock().unwrap_or_else(|broken| broken.into_inner());
+        let all = Step::Accept { rejected: 0, duplicate: 0 };
+        match book.script.pop_front().unwrap_or(all) {
+            Step::Accept { rejected, duplicate } => {
+                let rejected = rejected.min(count);
+                let accepted = (count - rejected) as u64;
+                let duplicate = duplicate.min(accepted);
+                book.rejected += rejected as u64;
+                book.acknowledged += accepted;
+                answer(accepted - duplicate, duplicate, rejected)
+            }
+            Step::Miscount(by) => answer((count as u64).saturating_add_signed(by.into()), 0, 0),
+            Step::Garbage => reply(200, None, b"<html>log in, please</html>".to_vec()),
+            Step::Status(status, retry_after) => reply(status, retry_after, Vec::new()),
+            Step::Unreachable => Reply::Failed("reset\nby \u{1b}peer".into()),
+            Step::Panic => panic!("a poisoned batch"),
+        }
+    }
+
+    fn interrupt(&self) -> Interrupt {
+        Box::new(|| {})
+    }
+
+    fn renew(&mut self) {}
+}
+
+fn reply(status: u16, retry_after: Option<u64>, body: Vec<u8>) -> Reply {
+    Reply::Answer { status, retry_after: retry_after.map(Duration::from_secs), body }
+}
+
+fn answer(accepted: u64, duplicate: u64, rejected: usize) -> Reply {
+    let rejected = vec![Rejected { code: "too_old".into(), ..Rejected::default() }; rejected];
+    let answer = Answer { server_timestamp: String::new(), accepted, duplicate, rejected };
+    reply(200, None, serde_json::to_vec(&answer).unwrap())
+}
+
+const NOON: i64 = 1_767_607_200_000;
+
+fn shared(change: impl FnOnce(&mut Config)) -> Shared {
+    let mut config = Config {
+        definitions: "tests/scenarios/definitions".into(),
+        service: "web".into(),
+        transport: TransportKind::Memory,
+        batch_items: 5,
+        queue_items: 32,
+        ..Config::default()
+    };
+    change(&mut config);
+    let (registry, _) = definition::load(&config.definitions).unwrap();
+    let shared = Shared::new(config, registry).unwrap();
+    shared.clock.set(NOON);
+    quiet::install();
+    shared
+}
+
+fn record(shared: &Shared, category: &str) {
+    let now = shared.clock.now();
+    let (experience, moment) = Experience::start(0, CorrelationId::from_ulid(1), now, 1);
+    let mark = Mark {
+        id: shared.process().ids.next(now.wall_ms),
+        correlation_id: experience.correlation_id(),
+        wall_ms: now.wall_ms,
+        moment,
+        definition: 0,
+        texts: Texts::new(category, "", ""),
+    };
+    let _ = shared.push(shared.process(), Record::Mark(mark));
+}
+
+fn balanced(shared: &Shared) -> Stats {
+    let stats = shared.process().stats();
+    assert!(stats.balances(), "{stats:?}");
+    stats
+}
+
+fn flush(shared: &Shared) -> Receiver<()> {
+    let (done, wait) = bounded(1);
+    shared.process().command(Command::Flush { until: far(), done });
+    wait
+}
+
+fn shut_down(shared: &Shared, until: Instant) -> Receiver<()> {
+    let (done, wait) = bounded(1);
+    shared.close();
+    shared.process().command(Command::ShutDown { until, done });
+    wait
+}
+
+fn far() -> Instant {
+    Instant::now() + Duration::from_secs(3600)
+}
+
+#[derive(Clone, Debug)]
+enum Op {
+    Record(u8),
+    Poison,
+    Flush,
+    Wait(u32),
+    Turn,
+}
+
+fn op() -> impl Strategy<Value = Op> {
+    prop_oneof![
+        4 => (0..12u8).prop_map(Op::Record),
+        1 => Just(Op::Poison),
+        2 => Just(Op::Flush),
+        // Up to a day and a half: the oldest expire.
+        2 => prop_oneof![0..2_000u32, 0..130_000_000u32].prop_map(Op::Wait),
+        6 => Just(Op::Turn),
+    ]
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let statuses =
+        prop::sample::select(vec![400, 401, 403, 404, 413, 413, 413, 422, 429, 500, 503]);
+    prop_oneof![
+        4 => (0..6usize, 0..6u64)
+            .prop_map(|(rejected, duplicate)| Step::Accept { rejected, duplicate }),
+        1 => prop::sample::select(vec![-1, 1, 9]).prop_map(Step::Miscount),
+        1 => Just(Step::Garbage),
+        4 => (statuses, prop::option::of(0..4_000u64)).prop_map(|(s, after)| Step::Status(s, after)),
+        1 => Just(Step::Unreachable),
+        1 => Just(Step::Panic),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn the_ledger_balances_after_every_step_of_any_history(
+        ops in prop::collection::vec(op(), 0..60),
+        script in prop::collection::vec(step(), 0..30),
+    ) {
+        let shared = shared(|_| {});
+        let process = shared.process();
+        let tracker = Tracker::default();
+        tracker.0.lock().unwrap().script = script.into();
+        let (mut orders, mut waiting, mut panics) = (Orders::default(), Vec::new(), 0);
+        // In the end all is well again, and somebody waits for what is left.
+        let recovery = [Op::Wait(4_000_000), Op::Flush, Op::Turn, Op::Wait(4_000_000), Op::Turn];
+        let mut ops = ops.into_iter().chain(recovery.into_iter().cycle().take(400));
+        loop {
+            let mut sender = Sender::new(&shared, process, Box::new(tracker.clone()), &mut orders);
+            let lived = quiet::catch(|| for op in ops.by_ref() {
+                match op {
+                    Op::Record(count) => (0..count).for_each(|_| record(&shared, "")),
+                    Op::Poison => record(&shared, inject::WORKER),
+                    Op::Flush => waiting.push(flush(&shared)),
+                    Op::Wait(ms) => shared.clock.set(shared.clock.now().wall_ms + i64::from(ms)),
+                    Op::Turn => sender.turn(),
+                }
+                balanced(&shared);
+            });
+            let Err(message) = lived else { break };
+            assert!(message.contains("asked for"), "{message}");
+            mourn(process, &mut orders, &message);
+            panics += 1;
+            balanced(&shared);
+        }
+        let stats = balanced(&shared);
+        let book = tracker.0.lock().unwrap_or_else(|broken| broken.into_inner());
+        prop_assert_eq!(stats.queued, 0);
+        prop_assert_eq!((stats.acknowledged, stats.rejected), (book.acknowledged, book.rejected));
+        prop_assert_eq!(stats.worker_restarts, panics);
+        prop_assert!(waiting.iter().all(|wait| wait.try_recv().is_ok()), "a flush hangs");
+    }
+
+    #[test]
+    fn whatever_shutdown_finds_is_sent_spooled_or_dropped(
+        records in 0..40u8,
+        script in prop::collection::vec(step(), 0..6),
+        spool in 0..3u8,
+    ) {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("file"), "").unwrap();
+        let spool_dir = [None, Some(dir.path().join("spool")), Some(dir.path().join("file"))]
+            [usize::from(spool)].clone();
+        let shared = shared(|config| config.spool_dir = spool_dir);
+        let tracker = Tracker::default();
+        tracker.0.lock().unwrap().script = script.into();
+        (0..records).for_each(|_| record(&shared, ""));
+        let wait = shut_down(&shared, Instant::now());
+        keep_going(&shared, shared.process(), || Box::new(tracker.clone()));
+        prop_assert!(wait.try_recv().is_ok());
+        record(&shared, "");
+        let stats = balanced(&shared);
+        let spooled = shared.process().counters.spooled.load(std::sync::atomic::Ordering::Relaxed);
+        prop_assert_eq!(stats.queued, spooled);
+        prop_assert!(spool == 1 || spooled == 0);
+    }
+}
+
+#[test]
+fn a_shutdown_and_a_flush_outlive_a_panic() {
+    let shared = shared(|_| {});
+    let tracker = Tracker::default();
+    (0..4).for_each(|_| record(&shared, ""));
+    record(&shared, inject::WORKER);
+    (0..2).for_each(|_| record(&shared, ""));
+    let (flushed, stopped) = (flush(&shared), shut_down(&shared, far()));
+    keep_going(&shared, shared.process(), || Box::new(tracker.clone()));
+    assert_eq!((flushed.try_recv(), stopped.try_recv()), (Ok(()), Ok(())));
+    let stats = balanced(&shared);
+    assert_eq!((stats.acknowledged, stats.worker_restarts), (2, 1));
+    assert_eq!(stats.dropped[DropReason::WorkerLost as usize], 5);
+    let log = shared.process().drain_log(|_| true).unwrap();
+    assert!(log.contains("5 checkpoints are lost: asked for by panic_in_worker at src"), "{log}");
+}
+
+#[test]
+fn a_panic_of_the_transport_costs_nothing() {
+    let shared = shared(|config| config.backoff_cap_ms = 1);
+    let tracker = Tracker::default();
+    tracker.0.lock().unwrap().script.push_back(Step::Panic);
+    (0..7).for_each(|_| record(&shared, ""));
+    let mut orders = Orders::default();
+    let flushed = flush(&shared);
+    let mut sender = Sender::new(&shared, shared.process(), Box::new(tracker), &mut orders);
+    sender.turn();
+    assert_eq!(balanced(&shared).queued, 7);
+    shared.clock.set(NOON + 1);
+    sender.turn();
+    assert_eq!(flushed.try_recv(), Ok(()));
+    let stats = balanced(&shared);
+    assert_eq!((stats.acknowledged, stats.retries, stats.worker_restarts), (7, 1, 0));
+    let log = shared.process().drain_log(|_| true).unwrap();
+    assert!(log.contains("panicked: a poisoned batch at src"), "{log}");
+}
+
+#[test]
+fn a_record_that_comes_while_the_worker_leaves_is_dropped_and_counted() {
+    let shared = shared(|_| {});
+    let process = shared.process();
+    process.start_worker(shared.clock.now(), || Ok(()));
+    process.stop_worker();
+    record(&shared, ""); // it saw that the client was open, a moment before
+    process.start_worker(shared.clock.now(), || panic!("nothing is started after a shutdown"));
+    let stats = balanced(&shared);
+    assert_eq!((stats.queued, stats.dropped[DropReason::ShutDown as usize]), (0, 1));
+}
+
+#[test]
+fn while_the_tracker_is_away_a_crowded_queue_calls_once() {
+    let shared = shared(|_| {});
+    let tracker = Tracker::default();
+    tracker.0.lock().unwrap().script.push_back(Step::Status(503, Some(3600)));
+    let mut orders = Orders::default();
+    let mut sender = Sender::new(&shared, shared.process(), Box::new(tracker), &mut orders);
+    let mut calls = 0;
+    for _ in 0..30 {
+        record(&shared, "");
+        calls += shared.process().commands().len();
+        sender.turn();
+    }
+    assert_eq!(calls, 1);
+    shared.clock.set(NOON + 4 * 3_600_000);
+    sender.turn();
+    (0..30).for_each(|_| record(&shared, ""));
+    assert_eq!(shared.process().commands().len(), 1, "the next crowd calls again");
+}
+
+/// Accepts everything, and with each request come more records than it took.
+struct Endless {
+    shared: Arc<Shared>,
+    flushed: Option<Receiver<()>>,
+    requests: u32,
+}
+
+impl Transport for Endless {
+    fn send(&mut self, _body: &[u8], _token: Option<&str>) -> Reply {
+        self.requests += 1;
+        let flushed = self.flushed.get_or_insert_with(|| flush(&self.shared));
+        if self.requests < 100 && flushed.try_recv().is_err() {
+            (0..5).for_each(|_| record(&self.shared, ""));
+        }
+        assert!(self.requests < 20, "the flush is not heard");
+        answer(5, 0, 0)
+    }
+
+    fn interrupt(&self) -> Interrupt {
+        Box::new(|| {})
+    }
+
+    fn renew(&mut self) {}
+}
+
+#[test]
+fn callers_who_never_pause_do_not_shut_out_one_who_waits() {
+    let shared = Arc::new(shared(|_| {}));
+    (0..5).for_each(|_| record(&shared, ""));
+    let endless = Endless { shared: Arc::clone(&shared), flushed: None, requests: 0 };
+    let mut orders = Orders::default();
+    Sender::new(&shared, shared.process(), Box::new(endless), &mut orders).turn();
+    assert_eq!(balanced(&shared).queued, 0);
+}
+
+#[test]
+fn what_a_tracker_says_is_logged_as_one_short_line() {
+    let shared = shared(|_| {});
+    shared.process().log(format!("a\nb\u{1b}{}", "x".repeat(1_000_000)));
+    let log = shared.process().drain_log(|_| true).unwrap();
+    assert!(log.starts_with("a b x") && log.len() < 600 && log.lines().count() == 1);
+}
+
+#[test]
+fn somebody_elses_200_deletes_no_spooled_segment() {
+    let dir = tempfile::tempdir().unwrap();
+    let dead = shared(|config| config.spool_dir = Some(dir.path().into()));
+    (0..4).for_each(|_| record(&dead, ""));
+    shut_down(&dead, Instant::now());
+    keep_going(&dead, dead.process(), || Box::new(Tracker::default()));
+    assert_eq!(balanced(&dead).queued, 4);
+
+    let heir = shared(|config| config.spool_dir = Some(dir.path().into()));
+    let tracker = Tracker::default();
+    let halve = Step::Status(413, None);
+    tracker.0.lock().unwrap().script = [Step::Garbage, Step::Miscount(-1), halve].into();
+    let mut orders = Orders::default();
+    let mut sender = Sender::new(&heir, heir.process(), Box::new(tracker.clone()), &mut orders);
+    for _ in 0..6 {
+        let settled = tracker.0.lock().unwrap().acknowledged == 4;
+        assert_eq!(segments(dir.path()), if settled { 0 } else { 1 });
+        sender.turn();
+        heir.clock.set(heir.clock.now().wall_ms + 3_600_000);
+    }
+    assert_eq!(tracker.0.lock().unwrap().acknowledged, 4);
+    assert_eq!(segments(dir.path()), 0);
+}
+
+/// Segments under `dir`.
+fn segments(dir: &Path) -> usize {
+    let files = |path: &Path| std::fs::read_dir(path).into_iter().flatten().flatten();
+    let inner = files(dir).flat_map(|folder| files(&folder.path()).collect::<Vec<_>>());
+    inner.filter(|file| file.path().extension().is_some_and(|e| e == "seg")).count()
+}
