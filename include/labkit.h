@@ -74,6 +74,12 @@
 #define LABKIT_EXIT_ABANDONED 4
 
 /**
+ * Displaced by another start of the same definition in the same context: it is
+ * discarded, reason "restarted".
+ */
+#define LABKIT_EXIT_RESTARTED 5
+
+/**
  * It ended well.
  */
 #define LABKIT_OUTCOME_SUCCESS 0

@@ -49,6 +49,7 @@ fn the_parent_keeps_its_queue_and_the_child_sends_only_its_own() {
         in_child(move || {
             let fresh = is(&client, (0, 0));
             // A block of the parent's is the parent's to end.
+            client.leave(&mut inherited, Exit::Restarted, "").unwrap();
             client.leave(&mut inherited, Exit::Normal, "").unwrap();
             let silent = is(&client, (0, 0));
             record(&client, 2);

@@ -200,7 +200,7 @@ impl Player {
         let started = self.client.definition(&step.id).and_then(|definition| {
             let earlier = self.scopes.last().unwrap().get(&step.id);
             if let (true, None, Some(place)) = (restarts, &step.fails, earlier) {
-                self.client.discard(&mut self.named[*place], "restarted", None)?;
+                self.client.leave(&mut self.named[*place], Exit::Restarted, "")?;
             }
             self.client.start(definition, step.correlation_id.as_deref(), step.meta().as_deref())
         });

@@ -17,6 +17,7 @@ const (
 	exitNonLocal  exit = 2
 	exitCancelled exit = 3
 	exitAbandoned exit = 4
+	exitRestarted exit = 5
 )
 
 // Do runs block within an experience of its own, and returns what it returned.

@@ -48,7 +48,7 @@ func (d *Definition) Start(ctx context.Context, attrs ...Attr) (context.Context,
 	ctx = orBackground(ctx)
 	outer := scopeOf(ctx)
 	if earlier := outer.active(d.id); earlier != nil {
-		earlier.Discard("restarted")
+		earlier.leave(exitRestarted, "")
 	}
 	return d.begin(ctx, outer, attrs)
 }

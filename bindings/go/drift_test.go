@@ -83,7 +83,7 @@ func TestStatusesMatchTheHeader(t *testing.T) {
 func TestConstantsMatchTheHeader(t *testing.T) {
 	ours := map[string]int{
 		"EXIT_NORMAL": int(exitNormal), "EXIT_ERROR": int(exitError), "EXIT_NON_LOCAL": int(exitNonLocal),
-		"EXIT_CANCELLED": int(exitCancelled), "EXIT_ABANDONED": int(exitAbandoned),
+		"EXIT_CANCELLED": int(exitCancelled), "EXIT_ABANDONED": int(exitAbandoned), "EXIT_RESTARTED": int(exitRestarted),
 		"OUTCOME_SUCCESS": int(OutcomeSuccess), "OUTCOME_ERROR": int(OutcomeError),
 		"OUTCOME_HANDLED": int(OutcomeHandled), "OUTCOME_DISCARDED": int(OutcomeDiscarded),
 	}

@@ -141,8 +141,8 @@ impl Client {
         }
     }
 
-    /// Ends the experience as the block that held it was left. A fork child
-    /// says nothing about a block that its parent entered.
+    /// Ends the experience as the block, or the context, that held it was left.
+    /// A fork child says nothing about what its parent entered.
     ///
     /// # Errors
     /// As [`Client::complete`].
@@ -160,6 +160,7 @@ impl Client {
             (Exit::Normal, _) => None,
             (Exit::Error, _) => Some((Outcome::Error, reason)),
             (Exit::Cancelled, _) => Some((Outcome::Handled, "cancelled")),
+            (Exit::Restarted, _) => Some((Outcome::Discarded, "restarted")),
             (Exit::NonLocal, NonLocalExit::Handled) => Some((Outcome::Handled, "non_local_exit")),
             (Exit::NonLocal, NonLocalExit::Error) => Some((Outcome::Error, "non_local_exit")),
         };

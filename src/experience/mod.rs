@@ -59,6 +59,8 @@ pub enum Exit {
     Cancelled,
     /// With the process or the goroutine: nobody is left to say how it ended.
     Abandoned,
+    /// By another start of the same definition in the same context.
+    Restarted,
 }
 
 /// What a checkpoint says about its experience's time.

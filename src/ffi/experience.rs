@@ -23,6 +23,9 @@ pub const LABKIT_EXIT_CANCELLED: u32 = 3;
 /// Left with the process, or with the thread of control: nobody can say how
 /// it ended, so nothing is sent, and the tracker sees a lost end.
 pub const LABKIT_EXIT_ABANDONED: u32 = 4;
+/// Displaced by another start of the same definition in the same context: it is
+/// discarded, reason "restarted".
+pub const LABKIT_EXIT_RESTARTED: u32 = 5;
 
 /// Starts an experience: notes the time and records a `start`.
 ///
@@ -201,6 +204,7 @@ pub unsafe extern "C" fn labkit_experience_leave(
             LABKIT_EXIT_NON_LOCAL => Exit::NonLocal,
             LABKIT_EXIT_CANCELLED => Exit::Cancelled,
             LABKIT_EXIT_ABANDONED => Exit::Abandoned,
+            LABKIT_EXIT_RESTARTED => Exit::Restarted,
             _ => return Err(Status::InvalidArgument),
         };
         // SAFETY: as above.

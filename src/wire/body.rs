@@ -88,7 +88,7 @@ impl<'a> Body<'a> {
     pub fn parse(text: &'a str) -> Result<Self, BodyError> {
         let members = Members::parse(text).map_err(|e| BodyError::NotJson(e.to_string()))?;
         let sent_at = fields::parsed(&members, "sent_at").map_err(envelope)?;
-        let Some(list) = members.get("checkpoints") else {
+        let Some(list) = members.raw("checkpoints") else {
             return Ok(Body::Single { text, sent_at });
         };
         let sent_at = sent_at.ok_or_else(|| expected("sent_at", "required in a batch"))?;
@@ -162,4 +162,18 @@ pub struct Rejected {
     pub field: Option<String>,
     /// What was expected.
     pub detail: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_key_checkpoints_marks_a_batch_whatever_its_value() {
+        for list in ["null", "7", "{}", "\"x\""] {
+            let text = format!(r#"{{"sent_at":"2026-01-05T10:00:00Z","checkpoints":{list}}}"#);
+            let error = Body::parse(&text).unwrap_err().to_string();
+            assert_eq!(error, "`checkpoints`: expected an array of checkpoint objects", "{list}");
+        }
+    }
 }

@@ -25,8 +25,12 @@ impl<'a> Members<'a> {
 
     /// The value of `key`; an explicit null counts as absent.
     pub(super) fn get(&self, key: &str) -> Option<&'a RawValue> {
-        let (_, value) = self.0.iter().find(|(name, _)| name == key)?;
-        (value.get() != "null").then_some(*value)
+        self.raw(key).filter(|value| value.get() != "null")
+    }
+
+    /// The value of `key`, an explicit null included.
+    pub(super) fn raw(&self, key: &str) -> Option<&'a RawValue> {
+        self.0.iter().find(|(name, _)| name == key).map(|(_, value)| *value)
     }
 
     /// How many keys are not `known`: a newer library's, or somebody's misspelling.

@@ -138,7 +138,7 @@ static labkit_status start(struct player *p, json_t *step, bool restarts) {
     if (status != LABKIT_STATUS_OK) return status;
     int earlier = find(scope(p)->current, scope(p)->count, id);
     if (restarts && earlier >= 0 && !json_object_get(step, "fails"))
-        labkit_experience_discard(&p->named[earlier], "restarted", 9, NULL, 0);
+        labkit_experience_leave(&p->named[earlier], LABKIT_EXIT_RESTARTED, NULL, 0);
     struct text correlation = member(step, "correlation_id"), meta = meta_of(step);
     status = labkit_experience_start(p->client, definition, PASS(correlation), PASS(meta), xp);
     free(correlation.data), free(meta.data);

@@ -17,7 +17,6 @@ from labkit._experience import Experience, null, reason_of
 from labkit._meta import encode
 from labkit._native import NONE, SIZES, labkit_experience, text
 from labkit._problems import Problems
-from labkit._process import this as this_process
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -189,8 +188,7 @@ class Client:
         here = active_here.get()
         outer = here.get(definition) if here else None
         if outer is not None and not is_block:
-            if outer._generation == this_process.generation:  # noqa: SLF001 - else it is the parent's to end
-                _native.experience_discard(outer._ref, b"restarted", SIZES[9], None, NONE)  # noqa: SLF001 - as above
+            _native.experience_leave(outer._ref, _native.EXIT_RESTARTED, None, NONE)  # noqa: SLF001 - the same room
             outer = None
         ref = _byref(labkit_experience())
         if correlation_id is None and not meta:

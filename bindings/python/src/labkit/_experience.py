@@ -10,7 +10,6 @@ from labkit._context import active as active_here
 from labkit._meta import encode
 from labkit._native import NONE, SIZES, text
 from labkit._problems import UNCONFIGURED
-from labkit._process import this as this_process
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,7 +39,7 @@ class Experience:
     use it at once harm nothing but the order of its checkpoints.
     """
 
-    __slots__ = ("_definition", "_generation", "_is_block", "_outer", "_problems", "_ref")
+    __slots__ = ("_definition", "_is_block", "_outer", "_problems", "_ref")
 
     def __init__(
         self,
@@ -55,7 +54,6 @@ class Experience:
         self._ref = ref
         self._outer = outer  # what comes back into the context when this one ends
         self._is_block = is_block
-        self._generation = this_process.generation
 
     # --- what happens to it ----------------------------------------------------
 

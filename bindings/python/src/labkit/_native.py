@@ -36,6 +36,7 @@ EXIT_ERROR = 1
 EXIT_NON_LOCAL = 2
 EXIT_CANCELLED = 3
 EXIT_ABANDONED = 4
+EXIT_RESTARTED = 5
 
 OUTCOMES = {"success": 0, "error": 1, "handled": 2, "discarded": 3}
 

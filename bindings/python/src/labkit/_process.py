@@ -1,4 +1,4 @@
-"""The process: its generation after forks, and what is done at its exit."""
+"""The process: what is done after a fork and at its exit."""
 
 from __future__ import annotations
 
@@ -17,11 +17,9 @@ _open: dict[int, None] = {}
 
 
 class _Process:
-    __slots__ = ("generation", "is_registered")
+    __slots__ = ("is_registered",)
 
     def __init__(self) -> None:
-        self.generation = 0
-        """How many forks lie between this process and the first."""
         self.is_registered = False
 
 
@@ -53,7 +51,6 @@ def at_exit() -> None:
 
 
 def _in_child() -> None:
-    this.generation += 1
     _guard.renew()
     # multiprocessing's children leave by os._exit, past atexit, but run its
     # own finalizers, which it clears before it calls those registered here.

@@ -20,7 +20,7 @@ module Labkit
         @definition = definition
         @native = "\0" * Native::EXPERIENCE_BYTES
         @scope = nil
-        @pid = nil
+        @begun = false
       end
 
       # Starts it in the current context: sends `start`. With a block, yields
@@ -131,7 +131,7 @@ module Labkit
 
       # @private
       def start_with(correlation_id, extra)
-        return block_given? ? yield(self) : self if @pid
+        return block_given? ? yield(self) : self if @begun
 
         @scope = Context.scope(@client)
         restart unless block_given?
@@ -168,20 +168,11 @@ module Labkit
         @scope&.restore(self, earlier)
       end
 
-      protected
-
-      # Whether this process started it. A fork child has its parent's
-      # experiences in its context, but must not end them by starting its own.
-      def ours?
-        @pid == Process.pid
-      end
-
       private
 
-      # Ends the one that is active here, unless it is the parent's.
+      # Ends the one that is active here; the library leaves a fork parent's alone.
       def restart
-        earlier = @scope[definition.index]
-        earlier.discard!("restarted") if earlier&.ours?
+        @scope[definition.index]&.leave(Native::EXIT_RESTARTED)
       end
 
       def native_start(correlation_id, meta, extra)
@@ -190,7 +181,7 @@ module Labkit
           meta, size(meta), @native
         )
         failed(code, :start, extra) unless code.zero?
-        @pid = Process.pid
+        @begun = true
       end
 
       def native_resume(carrier, job, category, meta, extra)
@@ -199,7 +190,7 @@ module Labkit
           category, size(category), meta, size(meta), @native
         )
         failed(code, :rehydrate, extra) unless code.zero?
-        @pid = Process.pid
+        @begun = true
       end
 
       def ended(code, call, extra)

@@ -48,6 +48,7 @@ module Labkit
       EXIT_NON_LOCAL = 2
       EXIT_CANCELLED = 3
       EXIT_ABANDONED = 4
+      EXIT_RESTARTED = 5
 
       OUTCOME_SUCCESS = 0
       OUTCOME_ERROR = 1
