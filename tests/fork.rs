@@ -7,28 +7,10 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use labkit::{Client, Exit, Stats};
-use nix::sys::wait::{WaitStatus, waitpid};
+use support::child::{Kind, in_child};
 use support::{Response, Server, record};
 
 const SOON: Duration = Duration::from_secs(10);
-
-/// Runs `child` in a forked process; its result is the exit code.
-#[allow(unsafe_code)]
-fn in_child(child: impl FnOnce() -> bool) {
-    // SAFETY: the child runs only the library, whose point it is to bear
-    // this, and leaves without the parent's exit handlers.
-    match unsafe { libc::fork() } {
-        0 => {
-            let fine = child();
-            // SAFETY: ends the child at once.
-            unsafe { libc::_exit(i32::from(!fine)) }
-        }
-        pid => {
-            let status = waitpid(nix::unistd::Pid::from_raw(pid), None).unwrap();
-            assert!(matches!(status, WaitStatus::Exited(_, 0)), "{status:?}");
-        }
-    }
-}
 
 fn is(client: &Client, expected: (u64, u64)) -> bool {
     let stats: Stats = client.stats();
@@ -44,9 +26,10 @@ fn the_parent_keeps_its_queue_and_the_child_sends_only_its_own() {
     let mut inherited = client.start(definition, None, None).unwrap();
 
     let rounds = std::env::var("LABKIT_ROUNDS").map_or(20, |rounds| rounds.parse().unwrap());
-    for _ in 0..rounds {
+    for round in 0..rounds {
         let client = client.clone();
-        in_child(move || {
+        let kind = if round % 2 == 0 { Kind::Fork } else { Kind::RawClone };
+        in_child(kind, move || {
             let fresh = is(&client, (0, 0));
             // A block of the parent's is the parent's to end.
             client.leave(&mut inherited, Exit::Restarted, "").unwrap();
@@ -55,7 +38,7 @@ fn the_parent_keeps_its_queue_and_the_child_sends_only_its_own() {
             record(&client, 2);
             let sent = client.flush(SOON).is_ok() && is(&client, (2, 2));
             // So does a child of the child, whose parent has a worker at work.
-            in_child(|| {
+            in_child(Kind::Fork, || {
                 let fresh = is(&client, (0, 0));
                 record(&client, 1);
                 client.shutdown(SOON).is_ok() && fresh && is(&client, (1, 1))

@@ -2,6 +2,8 @@
 //! thread, HTTP/1.1 with kept connections.
 #![allow(dead_code, missing_docs, unreachable_pub)] // each test binary uses its own part
 
+pub mod child;
+
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -126,7 +128,7 @@ fn drip(stream: &mut TcpStream) {
     }
 }
 
-fn read_request(reader: &mut impl BufRead) -> Option<Request> {
+pub fn read_request(reader: &mut impl BufRead) -> Option<Request> {
     let mut head = String::new();
     while !head.ends_with("\r\n\r\n") {
         if reader.read_line(&mut head).ok()? == 0 {
