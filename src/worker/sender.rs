@@ -236,17 +236,26 @@ impl<'a> Sender<'a> {
             Reply::Failed(_) => None,
         };
         let wait = self.backoff.failed(id::random(), retry_after);
-        let now = self.shared.clock.now().mono_ns;
-        self.held_until_ns = Some(now.saturating_add(wait.as_nanos() as u64));
+        self.hold_for(wait);
         wait
     }
 
     fn recovered(&mut self) {
+        self.held_until_ns = None;
+        if !self.backoff.is_recovering() {
+            return;
+        }
         if self.backoff.failures() > 0 {
             self.process.log(format!("{} answers again", self.shared.config.endpoint));
         }
-        self.backoff.succeeded();
-        self.held_until_ns = None;
+        let backlog = self.closed.len() + self.process.queue.len().div_ceil(self.limits.items);
+        let wait = self.backoff.succeeded(id::random(), backlog);
+        self.hold_for(wait);
+    }
+
+    fn hold_for(&mut self, wait: Duration) {
+        let now = self.shared.clock.now().mono_ns;
+        self.held_until_ns = Some(now.saturating_add(wait.as_nanos() as u64));
     }
 
     fn drop(&mut self, reason: DropReason, count: u64) {
@@ -260,13 +269,14 @@ impl<'a> Sender<'a> {
     }
 
     fn is_held(&mut self, now: Now) -> bool {
-        match self.held_until_ns {
-            Some(until) if now.mono_ns < until => true,
-            _ => {
-                self.held_until_ns = None;
-                false
-            }
+        // Spreading a backlog is a courtesy to the tracker: whoever waits for a
+        // flush comes first.
+        let is_waived = self.backoff.failures() == 0 && self.orders.are_urgent();
+        let is_held = self.held_until_ns.is_some_and(|until| now.mono_ns < until) && !is_waived;
+        if !is_held {
+            self.held_until_ns = None;
         }
+        is_held
     }
 
     fn hand_is_empty(&self) -> bool {

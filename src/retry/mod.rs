@@ -1,6 +1,9 @@
 //! What an answer means for the batch, and how long to wait before the next
 //! attempt. Pure: randomness and time are arguments.
 
+#[cfg(test)]
+mod herd;
+
 use std::time::Duration;
 
 use crate::transport::Reply;
@@ -29,6 +32,11 @@ pub(crate) fn fate(reply: &Reply) -> Fate {
     }
 }
 
+/// Between two batches of what piled up during an outage, on average: ten a
+/// second empty a full queue in four, and five hundred clients that do so stay
+/// below twice their usual rate (see `herd`).
+const PACE: Duration = Duration::from_millis(100);
+
 /// Exponential backoff with full jitter: anywhere between nothing and the
 /// doubled bound, so that clients that failed together do not return together.
 #[derive(Clone, Copy, Debug)]
@@ -36,11 +44,13 @@ pub(crate) struct Backoff {
     base: Duration,
     cap: Duration,
     failures: u32,
+    /// Batches that piled up during an outage and have not been sent.
+    backlog: usize,
 }
 
 impl Backoff {
     pub(crate) fn new(base: Duration, cap: Duration) -> Self {
-        Backoff { base, cap, failures: 0 }
+        Backoff { base, cap, failures: 0, backlog: 0 }
     }
 
     /// Failures in a row so far.
@@ -48,28 +58,61 @@ impl Backoff {
         self.failures
     }
 
-    pub(crate) fn succeeded(&mut self) {
-        self.failures = 0;
+    /// Whether the next success ends an outage, or is one of those after it.
+    pub(crate) fn is_recovering(&self) -> bool {
+        self.failures > 0 || self.backlog > 0
     }
 
     /// The wait after one more failure. `random` is uniform; `retry_after` is
     /// the tracker's own wish, kept in full, with jitter only on top of it.
     pub(crate) fn failed(&mut self, random: u64, retry_after: Option<Duration>) -> Duration {
-        let doubled = self.base.saturating_mul(1u32.checked_shl(self.failures).unwrap_or(u32::MAX));
+        let jitter = self.bound().mul_f64(share(random));
         self.failures = self.failures.saturating_add(1);
-        let bound = doubled.min(self.cap);
-        let jitter = bound.mul_f64(random as f64 / u64::MAX as f64);
         jitter + retry_after.unwrap_or_default()
     }
+
+    /// The wait after a success. The first one after an outage has shown that
+    /// the tracker is back; the `backlog` batches behind it wait once more, as
+    /// long as after a failure, and then go at a pace. What comes in meanwhile
+    /// does not count: a host that records faster than that is not held back
+    /// for longer.
+    pub(crate) fn succeeded(&mut self, random: u64, backlog: usize) -> Duration {
+        if self.failures > 0 {
+            let spread = self.bound().mul_f64(share(random));
+            (self.failures, self.backlog) = (0, backlog);
+            return spread;
+        }
+        match self.backlog.checked_sub(1) {
+            None => Duration::ZERO,
+            Some(left) => {
+                self.backlog = left;
+                PACE.mul_f64(2.0 * share(random))
+            }
+        }
+    }
+
+    fn bound(&self) -> Duration {
+        let doubled = self.base.saturating_mul(1u32.checked_shl(self.failures).unwrap_or(u32::MAX));
+        doubled.min(self.cap)
+    }
 }
+
+/// Between 0 and 1.
+fn share(random: u64) -> f64 {
+    random as f64 / u64::MAX as f64
+}
+
+#[cfg(test)]
+const BASE_FOR_TESTS: Duration = Duration::from_millis(500);
+#[cfg(test)]
+const CAP_FOR_TESTS: Duration = Duration::from_secs(60);
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const BASE: Duration = Duration::from_millis(500);
-    const CAP: Duration = Duration::from_secs(60);
+    use super::{BASE_FOR_TESTS as BASE, CAP_FOR_TESTS as CAP};
 
     #[test]
     fn only_answers_that_name_our_mistake_are_final() {
@@ -98,7 +141,7 @@ mod tests {
     proptest! {
         #[test]
         fn a_wait_lies_within_the_doubled_bound_and_the_cap(failures in 0u32..200, random: u64) {
-            let mut backoff = Backoff { base: BASE, cap: CAP, failures };
+            let mut backoff = Backoff { failures, ..Backoff::new(BASE, CAP) };
             let wait = backoff.failed(random, None);
             prop_assert!(wait <= CAP);
             prop_assert!(wait.as_secs_f64() <= 0.5 * 2f64.powi(failures as i32) + 1e-6);
@@ -117,7 +160,18 @@ mod tests {
         for _ in 0..10 {
             backoff.failed(u64::MAX, None);
         }
-        backoff.succeeded();
+        backoff.succeeded(0, 0);
         assert_eq!(backoff.failed(u64::MAX, None), BASE);
+    }
+
+    #[test]
+    fn what_piled_up_waits_once_more_and_then_goes_at_a_pace() {
+        let mut backoff = Backoff::new(BASE, CAP);
+        backoff.failed(u64::MAX, None);
+        assert_eq!(backoff.succeeded(u64::MAX, 2), 2 * BASE);
+        assert_eq!(backoff.succeeded(u64::MAX, 9), 2 * PACE);
+        assert_eq!(backoff.succeeded(u64::MAX, 9), 2 * PACE);
+        assert_eq!(backoff.succeeded(u64::MAX, 9), Duration::ZERO);
+        assert!(!backoff.is_recovering());
     }
 }
