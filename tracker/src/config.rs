@@ -59,7 +59,9 @@ pub struct Serve {
     /// Directory of the experiences' definitions, one `<id>.yml` each (required)
     #[arg(long, env = "LABKIT_TRACKER_DEFINITIONS", value_name = "DIR")]
     pub definitions: Option<PathBuf>,
-    /// Where state is kept; `memory` is lost at exit [default: memory]
+    /// Where state is kept: `embedded:PATH` is one file, made if need be, whose
+    /// acknowledged checkpoints survive a crash; it belongs to this tracker
+    /// alone. `memory` is lost at exit [default: memory]
     #[arg(long, env = "LABKIT_TRACKER_STORE", value_name = "STORE")]
     pub store: Option<String>,
     /// TOML file with these settings (dashes become underscores), the bearer keys and `[limits]`
@@ -107,6 +109,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Where the definitions are.
     pub definitions: PathBuf,
+    /// Where state is kept.
+    pub store: StoreChoice,
     /// The accepted types; empty: any.
     pub types: Vec<String>,
     /// Bearer keys; empty: no authentication.
@@ -115,6 +119,27 @@ pub struct Config {
     pub limits: Limits,
     /// Where to write the address.
     pub port_file: Option<PathBuf>,
+}
+
+/// Where state is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StoreChoice {
+    /// In this process's memory.
+    Memory,
+    /// In this file.
+    Embedded(PathBuf),
+}
+
+impl StoreChoice {
+    fn parse(text: &str) -> Result<Self, ConfigError> {
+        match text.split_once(':') {
+            None if text == "memory" => Ok(StoreChoice::Memory),
+            Some(("embedded", path)) if !path.is_empty() => Ok(StoreChoice::Embedded(path.into())),
+            _ => Err(ConfigError(format!(
+                "--store {text}: expected `memory`, or `embedded:PATH` with the path of a file"
+            ))),
+        }
+    }
 }
 
 /// A setting that cannot be; displays what to do about it.
@@ -133,10 +158,8 @@ impl Config {
     /// Reads the file, if one is named, and settles every value.
     pub fn resolve(flags: Serve) -> Result<Self, ConfigError> {
         let file = flags.config.as_deref().map(File::read).transpose()?.unwrap_or_default();
-        if let Some(store) = flags.store.or(file.store).filter(|store| store != "memory") {
-            let message = format!("--store {store}: this version has only the store `memory`");
-            return Err(ConfigError(message));
-        }
+        let store = flags.store.or(file.store);
+        let store = store.as_deref().map_or(Ok(StoreChoice::Memory), StoreChoice::parse)?;
         let missing = "--definitions DIR is required: the directory of <id>.yml files \
                        (or LABKIT_TRACKER_DEFINITIONS, or `definitions` in the file)";
         let config = Config {
@@ -145,6 +168,7 @@ impl Config {
                 .definitions
                 .or(file.definitions)
                 .ok_or_else(|| ConfigError(missing.to_owned()))?,
+            store,
             types: flags.types.or(file.types).unwrap_or_default(),
             keys: file.keys,
             limits: file.limits,
@@ -227,6 +251,8 @@ mod tests {
             ("definitons = 'd'", "definitons"),
             ("", "--definitions"),
             ("definitions = 'd'\nstore = 'redis://x'", "redis://x"),
+            ("definitions = 'd'\nstore = 'embedded:'", "embedded:PATH"),
+            ("definitions = 'd'\nstore = 'embedded'", "embedded:PATH"),
             ("definitions = 'd'\ntypes = ['Web']", "\"Web\""),
             ("definitions = 'd'\nlisten = '0.0.0.0:80'", "--insecure-no-auth"),
             ("definitions = 'd'\nkeys = [{name = 'a', tenant = 'b', key = 'c'}]", "key"),
@@ -238,6 +264,17 @@ mod tests {
             let error = resolve(toml, Serve::default()).unwrap_err();
             assert!(error.contains(expected), "{toml}: {error}");
         }
+    }
+
+    #[test]
+    fn state_is_kept_in_memory_or_in_the_file_that_is_named() {
+        let memory = resolve("definitions = 'd'", Serve::default()).unwrap();
+        assert_eq!(memory.store, StoreChoice::Memory);
+        let file = "definitions = 'd'\nstore = 'embedded:/var/lib/a:b.redb'";
+        let embedded = StoreChoice::Embedded("/var/lib/a:b.redb".into());
+        assert_eq!(resolve(file, Serve::default()).unwrap().store, embedded);
+        let flags = Serve { store: Some("memory".into()), ..Serve::default() };
+        assert_eq!(resolve(file, flags).unwrap().store, StoreChoice::Memory);
     }
 
     #[test]

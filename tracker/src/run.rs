@@ -13,10 +13,10 @@ use tokio::sync::watch;
 
 use crate::auth::Auth;
 use crate::clock::{Clock, SystemClock};
-use crate::config::Config;
+use crate::config::{Config, StoreChoice};
 use crate::emit::delivery;
 use crate::http::{self, Shared};
-use crate::store::{Memory, StoreError};
+use crate::store::{Embedded, Memory, OpenError, Store, StoreError};
 use crate::sweep;
 use crate::tracker::{Settings, Tracker};
 
@@ -27,6 +27,8 @@ pub enum RunError {
     Definitions(String),
     /// The keys cannot be used.
     Keys(String),
+    /// The store's file cannot be used.
+    Open(OpenError),
     /// The store refused its first write.
     Store(StoreError),
     /// The listener, or the port file.
@@ -37,6 +39,7 @@ impl fmt::Display for RunError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             RunError::Definitions(detail) | RunError::Keys(detail) => f.write_str(detail),
+            RunError::Open(error) => error.fmt(f),
             RunError::Store(error) => write!(f, "the store: {error}"),
             RunError::Io(error) => error.fmt(f),
         }
@@ -61,8 +64,8 @@ pub async fn run(
     let auth = Arc::new(Auth::new(&config.keys).map_err(RunError::Keys)?);
     let clock = Arc::new(SystemClock);
     let limits = config.limits;
-    let store = Memory::new(clock.now_ms()).with_outbox_lines(limits.outbox_lines);
-    let store = Arc::new(store);
+    let durable = config.store != StoreChoice::Memory;
+    let store = open(config.store, clock.now_ms(), limits.outbox_lines).await?;
     let settings = Settings { types: config.types, limits };
     let tracker = Tracker::new(registry, settings, store, clock).await.map_err(RunError::Store)?;
     let tracker = Arc::new(tracker);
@@ -87,9 +90,30 @@ pub async fn run(
     drop(stop_log);
     let _ = tokio::time::timeout(limits.shutdown_grace(), log).await;
     if let Ok(lines @ 1..) = tracker.store.backlog().await {
-        tracing::error!("the event log could not be written: its last {lines} lines are lost");
+        let fate = if durable { "wait for the next start" } else { "are lost" };
+        tracing::error!("the event log could not be written: its last {lines} lines {fate}");
     }
     Ok(())
+}
+
+/// Opens the store, on a thread that may wait for the disk.
+async fn open(
+    choice: StoreChoice,
+    now: i64,
+    outbox_lines: usize,
+) -> Result<Arc<dyn Store>, RunError> {
+    let open = move || -> Result<Arc<dyn Store>, RunError> {
+        match choice {
+            StoreChoice::Memory => Ok(Arc::new(Memory::new(now).with_outbox_lines(outbox_lines))),
+            StoreChoice::Embedded(path) => Embedded::open(&path, now, outbox_lines)
+                .map(|store| Arc::new(store) as Arc<dyn Store>)
+                .map_err(RunError::Open),
+        }
+    };
+    match tokio::task::spawn_blocking(open).await {
+        Ok(opened) => opened,
+        Err(panic) => Err(RunError::Io(io::Error::other(panic))),
+    }
 }
 
 /// Resolves when the sender is dropped, be it by a panic.

@@ -359,7 +359,19 @@ fn a_tracker_that_cannot_start_says_why_and_exits_2() {
         (vec!["serve", "--definitions", "/does/not/exist"], "/does/not/exist"),
         (vec!["serve", "--listen", "127.0.0.1:0", "--definitions", empty], "no usable"),
         (vec!["serve", "--definitions", good, "--listen", "0.0.0.0:0"], "--insecure-no-auth"),
-        (vec!["serve", "--definitions", good, "--store", "redis://x"], "only the store `memory`"),
+        (vec!["serve", "--definitions", good, "--store", "redis://x"], "`embedded:PATH`"),
+        (
+            vec![
+                "serve",
+                "--listen",
+                "127.0.0.1:0",
+                "--definitions",
+                good,
+                "--store",
+                "embedded:/no/x",
+            ],
+            "--store embedded:/no/x: the directory /no does not exist",
+        ),
         (vec!["serve", "--definitions", good, "--config", "/no/such.toml"], "/no/such.toml"),
         (vec!["serve", "--definitions", good, "--listen", "here"], "--listen"),
     ] {

@@ -2,11 +2,10 @@
 
 mod support;
 
-use std::net::TcpListener;
 use std::time::Duration;
 
 use labkit::{Client, Error};
-use support::{Server, definitions};
+use support::{Server, definitions, figure, free_address};
 
 const SOON: Duration = Duration::from_secs(20);
 
@@ -25,10 +24,6 @@ fn record(client: &Client, experiences: usize) {
         client.checkpoint(&experience, Some("form_posted"), None).unwrap();
         client.complete(&mut experience, None).unwrap();
     }
-}
-
-fn free_address() -> String {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
 }
 
 #[test]
@@ -72,12 +67,8 @@ fn a_tracker_that_is_stopped_and_started_again_costs_nothing_that_waits() {
 
 /// The figure of create_merge_request in the tracker's metrics.
 fn counted(tracker: &Server, metric: &str, outcome: &str) -> u64 {
-    let (_, _, body) = tracker.curl("/metrics/sli", &[]);
-    let wanted = |line: &&str| {
-        line.starts_with(&format!("labkit_user_experience_{metric}{{"))
-            && line.contains(r#"user_experience_id="create_merge_request""#)
-            && line.contains(&format!(r#"outcome="{outcome}""#))
-    };
-    let line = body.lines().find(wanted).expect("the series stands there from the start");
-    line.rsplit(' ').next().unwrap().parse().unwrap()
+    let (_, _, page) = tracker.curl("/metrics/sli", &[]);
+    let outcome = format!(r#"outcome="{outcome}""#);
+    let labels = [r#"user_experience_id="create_merge_request""#, &outcome];
+    figure(&page, &format!("labkit_user_experience_{metric}"), &labels)
 }

@@ -47,15 +47,13 @@ pub(super) async fn list(
         return Err(Problem::bad_parameter("limit", detail));
     }
     let now = shared.tracker.clock.now_ms();
-    let filter = |identity: &Identity, stored: &Stored| {
+    let id = wanted.user_experience_id;
+    let filter = move |identity: &Identity, stored: &Stored| {
         identity.tenant == tenant
-            && wanted
-                .user_experience_id
-                .as_deref()
-                .is_none_or(|id| id == &*identity.user_experience_id)
+            && id.as_deref().is_none_or(|id| id == &*identity.user_experience_id)
             && is_listed(stored, now, only_stale)
     };
-    let found = shared.tracker.store.list(&filter, limit).await?;
+    let found = shared.tracker.store.list(Box::new(filter), limit).await?;
     let v = shared.tracker.time().v;
     let experiences = found.iter().map(|(identity, stored)| View::new(identity, stored, v));
     Ok(Json(Listed { experiences: experiences.collect() }))

@@ -58,6 +58,22 @@ pub const OUTBOX_STEP: usize = 2_000;
 /// How long to wait after the event log could not be written.
 pub const OUTBOX_RETRY: Duration = Duration::from_secs(1);
 
+/// Changes of one transaction of the embedded store: at ten microseconds
+/// each this bounds how long the last one waits for the first.
+pub const STORE_GROUP: usize = 4_096;
+/// Callers that wait for the embedded store's writer before the next one has
+/// to wait for a place.
+pub const STORE_QUEUE: usize = 1_024;
+/// How long ticks may stay off the embedded store's disk where nothing else is
+/// written: a sync each would cost an idle disk a hundred gigabytes a day.
+pub const STORE_SYNC_MS: i64 = 1_000;
+/// What a tick has to get onto the disk after the embedded store failed: about
+/// as much as a group of commits, or time would pass while ingest is refused.
+pub const STORE_PROBE_BYTES: usize = 4 * 1024 * 1024;
+/// Pages of the embedded store kept in memory: the live end of a file with a
+/// million open experiences. redb's own default is four times that.
+pub const STORE_CACHE_BYTES: usize = 256 * 1024 * 1024;
+
 /// Decompressed to compressed size of a body: honest batches stay below 15,
 /// since every checkpoint has random ids; a bomb reaches 1,000.
 pub const COMPRESSION_RATIO: usize = 20;

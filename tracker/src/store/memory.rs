@@ -232,12 +232,12 @@ impl Store for Memory {
         Box::pin(ready(Ok(oldest.into_iter().collect())))
     }
 
-    fn list<'a>(&'a self, filter: Filter<'a>, limit: usize) -> Reply<'a, Vec<(Identity, Stored)>> {
+    fn list(&self, filter: Filter, limit: usize) -> Reply<'_, Vec<(Identity, Stored)>> {
         let mut found: Vec<(i64, Identity, Stored)> = Vec::new();
         for shard in &self.shards {
             for (identity, (_, stored)) in &lock(shard).records {
+                let Some(began) = stored.unfinished_since() else { continue };
                 if filter(identity, stored) {
-                    let began = stored.unfinished_since().unwrap_or(i64::MAX);
                     found.push((began, identity.clone(), stored.clone()));
                 }
             }

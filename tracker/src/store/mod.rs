@@ -2,6 +2,7 @@
 //! and takes back a new one with everything that follows from it, in one step,
 //! if the version still stands. So every store has the same life cycle.
 
+mod embedded;
 mod memory;
 
 #[cfg(test)]
@@ -12,6 +13,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
+pub use embedded::{Embedded, OpenError};
 pub use memory::Memory;
 
 use crate::clock::VirtualTime;
@@ -66,6 +68,9 @@ pub enum StoreError {
     OutboxFull,
     /// Others changed the same experience each time.
     Contended,
+    /// It cannot be read or written now. Why is for the operator: it says that
+    /// in the tracker's own log, and not to clients.
+    Unavailable,
 }
 
 impl fmt::Display for StoreError {
@@ -75,6 +80,9 @@ impl fmt::Display for StoreError {
                 "the event log does not keep up: too many lines wait to be written to stdout"
             }
             StoreError::Contended => "too many writers change the same experience",
+            StoreError::Unavailable => {
+                "the store cannot be read or written now; the tracker's own log says why"
+            }
         })
     }
 }
@@ -101,8 +109,9 @@ pub struct Position {
     pub number: u64,
 }
 
-/// Which unfinished experiences are wanted.
-pub type Filter<'a> = &'a (dyn Fn(&Identity, &Stored) -> bool + Send + Sync);
+/// Which unfinished experiences are wanted. It owns what it compares with, as
+/// a store may have to search on another thread.
+pub type Filter = Box<dyn Fn(&Identity, &Stored) -> bool + Send>;
 
 /// The contract of every store; `store/contract.rs` tests each of them by it.
 pub trait Store: Send + Sync {
@@ -127,8 +136,8 @@ pub trait Store: Send + Sync {
     /// By definition, when the oldest unfinished experience began.
     fn oldest(&self) -> Reply<'_, Vec<(Arc<str>, i64)>>;
 
-    /// Whole records that pass `filter`, the oldest first, at most `limit`.
-    fn list<'a>(&'a self, filter: Filter<'a>, limit: usize) -> Reply<'a, Vec<(Identity, Stored)>>;
+    /// Unfinished experiences that pass `filter`, the oldest first, at most `limit`.
+    fn list(&self, filter: Filter, limit: usize) -> Reply<'_, Vec<(Identity, Stored)>>;
 
     /// Lines to deliver, the oldest first; the same ones again until they are
     /// settled.

@@ -262,6 +262,16 @@ impl Seen {
         self.ids.contains(&id.0) || self.fingerprints.contains(&fingerprint(id))
     }
 
+    /// The ids and the fingerprints, for a store to keep.
+    pub fn parts(&self) -> (&[u128], &[u64]) {
+        (&self.ids, &self.fingerprints)
+    }
+
+    /// The inverse of [`Seen::parts`].
+    pub fn from_parts(ids: Vec<u128>, fingerprints: Vec<u64>) -> Self {
+        Seen { ids, fingerprints }
+    }
+
     /// Remembers `id`.
     pub fn insert(&mut self, id: CheckpointId) {
         if self.ids.len() < IDS_WHOLE {

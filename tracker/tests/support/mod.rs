@@ -1,7 +1,8 @@
 //! The real tracker as a process, and the real curl to speak to it.
 #![allow(dead_code, missing_docs, unreachable_pub)] // each test binary uses its own part
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -9,6 +10,42 @@ pub const BINARY: &str = env!("CARGO_BIN_EXE_labkit-tracker");
 
 pub fn definitions() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/gitlab/config/user_experience_slis")
+}
+
+/// An address that nobody listens on just now, for a tracker that comes and goes.
+pub fn free_address() -> String {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
+}
+
+/// Sends `body` to a tracker that may go away meanwhile: status and answer, or
+/// `None` where no whole answer came.
+pub fn try_post(address: &str, body: &str) -> Option<(u16, String)> {
+    let mut curl = Command::new("curl")
+        .args(["-s", "--max-time", "20", "-w", "\n%{http_code}", "--data-binary", "@-"])
+        .args(["-H", "Content-Type: application/json"])
+        .arg(format!("http://{address}/v1/checkpoints"))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // Curl reads all of it before it connects.
+    curl.stdin.take().unwrap().write_all(body.as_bytes()).unwrap();
+    let output = curl.wait_with_output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let (answer, status) = text.rsplit_once('\n')?;
+    output.status.success().then(|| (status.parse().unwrap(), answer.to_owned()))
+}
+
+/// The sum of the figures of `metric` on a page, over all series that have
+/// each of these labels.
+pub fn figure(page: &str, metric: &str, labels: &[&str]) -> u64 {
+    let of = |line: &&str| {
+        line.strip_prefix(metric).is_some_and(|rest| rest.starts_with('{'))
+            && labels.iter().all(|label| line.contains(label))
+    };
+    let lines: Vec<&str> = page.lines().filter(of).collect();
+    assert!(!lines.is_empty(), "{metric} {labels:?}: the series stand there from the start");
+    lines.iter().map(|line| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap()).sum()
 }
 
 /// A tracker on a free port; killed if a test fails before it stops it.
@@ -26,11 +63,16 @@ impl Server {
     }
 
     pub fn start_on(listen: &str, flags: &[&str]) -> Server {
+        Server::start_logging(listen, flags, Stdio::piped())
+    }
+
+    /// With its event log where the caller wants it.
+    pub fn start_logging(listen: &str, flags: &[&str], log: Stdio) -> Server {
         let mut child = Command::new(BINARY)
             .args(["serve", "--listen", listen, "--definitions"])
             .arg(definitions())
             .args(flags)
-            .stdout(Stdio::piped())
+            .stdout(log)
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
@@ -82,7 +124,9 @@ impl Server {
     pub fn stop(mut self, signal: &str) -> (Option<i32>, String) {
         self.signal(signal);
         let mut log = String::new();
-        self.child.stdout.take().unwrap().read_to_string(&mut log).unwrap();
+        if let Some(mut stdout) = self.child.stdout.take() {
+            stdout.read_to_string(&mut log).unwrap();
+        }
         (self.child.wait().unwrap().code(), log)
     }
 }

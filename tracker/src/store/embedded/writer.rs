@@ -1,0 +1,77 @@
+//! The one writer. What many requests want written at the same time goes into
+//! one transaction, as a disk syncs a hundred changes as fast as one; no commit
+//! is answered before that is done.
+
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, oneshot};
+
+use super::fault::Fault;
+use super::file::File;
+use super::write::{Known, Write};
+use crate::clock::VirtualTime;
+use crate::limits::STORE_GROUP;
+use crate::store::{Change, Commit, StoreError};
+
+/// Where an answer goes. Dropped without one, the caller hears that the store
+/// is unavailable: so a failed transaction has only to be forgotten.
+pub(super) type Answer<T> = oneshot::Sender<Result<T, StoreError>>;
+
+/// Something to write.
+pub(super) enum Job {
+    Commit(Vec<Change>, Answer<Vec<Commit>>),
+    Tick { now: i64, late_arrivals: u64, answer: Answer<VirtualTime> },
+    Settle { through: u64, answer: Answer<()> },
+}
+
+impl Job {
+    fn weight(&self) -> usize {
+        match self {
+            Job::Commit(changes, _) => changes.len(),
+            Job::Tick { .. } | Job::Settle { .. } => 1,
+        }
+    }
+
+    /// Writes it; what is returned answers for it once that is committed, unless
+    /// whoever asked has gone away.
+    fn apply(self, write: &mut Write<'_>) -> Result<Box<dyn FnOnce()>, Fault> {
+        Ok(match self {
+            Job::Commit(changes, answer) => {
+                let commits = write.commit(changes)?;
+                Box::new(move || _ = answer.send(commits))
+            }
+            Job::Tick { now, late_arrivals, answer } => {
+                let time = write.tick(now, late_arrivals)?;
+                Box::new(move || _ = answer.send(time))
+            }
+            Job::Settle { through, answer } => {
+                write.settle(through)?;
+                Box::new(move || _ = answer.send(Ok(())))
+            }
+        })
+    }
+}
+
+/// Writes until every sender is gone, and then what they left.
+pub(super) fn run(file: &Arc<File>, mut jobs: mpsc::Receiver<Job>, outbox_lines: usize) {
+    let mut known = Known::default();
+    while let Some(first) = jobs.blocking_recv() {
+        let mut weight = first.weight();
+        let mut group = vec![first];
+        while weight < STORE_GROUP {
+            let Ok(job) = jobs.try_recv() else { break };
+            weight += job.weight();
+            group.push(job);
+        }
+        let answers = file.write(|transaction| {
+            let mut write = Write::begin(transaction, &mut known, outbox_lines)?;
+            let apply = |job: Job| job.apply(&mut write);
+            let answers = group.into_iter().map(apply).collect::<Result<Vec<_>, _>>()?;
+            Ok((answers, write.finish()?))
+        });
+        match answers {
+            Ok(answers) => answers.into_iter().for_each(|answer| answer()),
+            Err(_) => known = Known::nothing(),
+        }
+    }
+}

@@ -1,0 +1,235 @@
+//! The real tracker on an embedded store, killed with -9 at random moments
+//! while clients send, judged by a ledger of what was acknowledged to them.
+//! `LABKIT_ROUNDS` says how often.
+
+mod support;
+
+use std::collections::HashMap;
+use std::fs::{self, File};
+use std::hash::{BuildHasher, RandomState};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Condvar, Mutex};
+use std::time::Duration;
+
+use labkit::wire::{CheckpointId, CorrelationId, Timestamp};
+use serde_json::{Value, json};
+use support::{BINARY, Server, definitions, figure, free_address, try_post};
+
+const ROUNDS: usize = 5;
+const CLIENTS: u128 = 3;
+/// Experiences that a batch starts; it ends as many of the batch before.
+const STARTS: u128 = 10;
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Where the clients and whoever kills the tracker meet.
+struct Stage {
+    address: String,
+    /// How often the tracker was started.
+    starts: Mutex<usize>,
+    started: Condvar,
+    over: AtomicBool,
+}
+
+/// A batch that was answered with 200.
+struct Acknowledged {
+    body: String,
+    checkpoints: u64,
+    ends: u64,
+}
+
+fn checkpoint(client: u128, batch: u128, number: u128, kind: &str, at: &str) -> Value {
+    let run = (client << 96) | (batch << 32) | number;
+    let id = CheckpointId((run << 1) | u128::from(kind == "end"));
+    let mut checkpoint = json!({
+        "id": id.to_string(), "correlation_id": CorrelationId::from_ulid(run).to_string(),
+        "user_experience_id": "create_merge_request", "checkpoint": kind, "type": "web",
+        "feature_category": "code_review_workflow", "urgency": "custom", "client_timestamp": at
+    });
+    if kind == "end" {
+        checkpoint["elapsed_ms"] = 100.into();
+    }
+    checkpoint
+}
+
+/// The batch that ends what the one before started, and starts more but for the last one.
+fn batch(client: u128, batch: u128, last: bool) -> Acknowledged {
+    let at = Timestamp::from_millis(std::time::UNIX_EPOCH.elapsed().unwrap().as_millis() as i64);
+    let at = at.to_string();
+    let mut checkpoints = Vec::new();
+    if let Some(before) = batch.checked_sub(1) {
+        checkpoints.extend((0..STARTS).map(|n| checkpoint(client, before, n, "end", &at)));
+    }
+    let ends = checkpoints.len() as u64;
+    if !last {
+        checkpoints.extend((0..STARTS).map(|n| checkpoint(client, batch, n, "start", &at)));
+    }
+    let count = checkpoints.len() as u64;
+    let body = json!({"sent_at": at, "checkpoints": checkpoints}).to_string();
+    Acknowledged { body, checkpoints: count, ends }
+}
+
+/// Sends each batch until it is acknowledged, as the library does.
+fn client(stage: &Stage, client: u128, ledger: &Sender<Acknowledged>) {
+    for number in 0.. {
+        let last = stage.over.load(Ordering::SeqCst);
+        let batch = batch(client, number, last);
+        loop {
+            let starts = *stage.starts.lock().unwrap();
+            if let Some((status, answer)) = try_post(&stage.address, &batch.body) {
+                assert_eq!(status, 200, "{answer}");
+                break;
+            }
+            let same = |now: &mut usize| *now == starts;
+            let now = stage.starts.lock().unwrap();
+            let waited = stage.started.wait_timeout_while(now, PATIENCE, same).unwrap();
+            assert!(!waited.1.timed_out(), "a request failed while the tracker ran");
+        }
+        ledger.send(batch).unwrap();
+        if last {
+            return;
+        }
+    }
+}
+
+fn start(stage: &Stage, store: &str, logs: &mut Vec<PathBuf>) -> Server {
+    let dir = Path::new(store.strip_prefix("embedded:").unwrap()).parent().unwrap();
+    logs.push(dir.join(format!("log-{}", logs.len())));
+    let log = Stdio::from(File::create(logs.last().unwrap()).unwrap());
+    Server::start_logging(&stage.address, &["--store", store], log)
+}
+
+/// Whatever was acknowledged has had its effect, if sending it again has none.
+fn check_nothing_is_lost(stage: &Stage, acknowledged: &[Acknowledged]) {
+    for batch in acknowledged {
+        let (status, answer) = try_post(&stage.address, &batch.body).unwrap();
+        let answer: Value = serde_json::from_str(&answer).unwrap();
+        let effect = (status, &answer["accepted"], &answer["duplicate"]);
+        assert_eq!(effect, (200, &json!(0), &json!(batch.checkpoints)));
+    }
+}
+
+fn successes(server: &Server) -> u64 {
+    let page = server.curl("/metrics/sli", &[]).2;
+    figure(&page, "labkit_user_experience_outcome_total", &["create_merge", "\"success\""])
+}
+
+/// A number of acknowledgements to wait for: the moment of the kill.
+fn some() -> u64 {
+    1 + RandomState::new().hash_one(()) % 30
+}
+
+fn kill_again_and_again(
+    stage: &Stage,
+    store: &str,
+    ledger: &Receiver<Acknowledged>,
+    rounds: usize,
+) -> (u64, Vec<PathBuf>) {
+    let (mut logs, mut ends, mut counted) = (Vec::new(), 0, 0);
+    let mut server = start(stage, store, &mut logs);
+    for round in 0..=rounds {
+        *stage.starts.lock().unwrap() += 1;
+        stage.started.notify_all();
+        let mut acknowledged: Vec<_> = match round < rounds {
+            true => (0..some()).map(|_| ledger.recv_timeout(PATIENCE).unwrap()).collect(),
+            false => {
+                // The last time everybody comes to an end before it is killed.
+                stage.over.store(true, Ordering::SeqCst);
+                ledger.iter().collect()
+            }
+        };
+        server.child.kill().unwrap();
+        server.child.wait().unwrap();
+        acknowledged.extend(ledger.try_iter());
+        ends += acknowledged.iter().map(|batch| batch.ends).sum::<u64>();
+
+        server = start(stage, store, &mut logs);
+        let now = successes(&server);
+        assert!(now >= ends && now >= counted, "counted {now}, then {counted}, of {ends}");
+        counted = now;
+        check_nothing_is_lost(stage, &acknowledged);
+    }
+    let page = server.curl("/metrics/sli", &[]).2;
+    assert_eq!(successes(&server), ends, "each end counts once");
+    for (metric, labels, expected) in [
+        ("gitlab_user_experience_checkpoint_total", &["checkpoint=\"start\""][..], ends),
+        ("gitlab_user_experience_checkpoint_total", &["checkpoint=\"end\""], ends),
+        ("gitlab_user_experience_apdex_total", &["success=\"true\""], ends),
+        ("labkit_user_experience_opened_total", &[], ends),
+        ("labkit_user_experience_open", &[], 0),
+        ("labkit_user_experience_anomaly_total", &[], 0),
+    ] {
+        assert_eq!(figure(&page, metric, labels), expected, "{metric} {labels:?}");
+    }
+    assert_eq!(server.stop("-TERM").0, Some(0));
+    (ends, logs)
+}
+
+/// Events by id: a second delivery says the same again.
+fn events(logs: &[PathBuf]) -> HashMap<String, Value> {
+    let mut events: HashMap<String, Value> = HashMap::new();
+    for log in logs {
+        let text = fs::read_to_string(log).unwrap();
+        for line in text.split_inclusive('\n') {
+            if !line.ends_with('\n') {
+                continue; // cut off by a kill; it comes again
+            }
+            let event: Value = serde_json::from_str(line).unwrap();
+            let id = event["event_id"].as_str().unwrap().to_owned();
+            let first = events.entry(id).or_insert_with(|| event.clone());
+            assert_eq!(*first, event);
+        }
+    }
+    events
+}
+
+#[test]
+fn what_was_acknowledged_survives_kill_9_and_counts_once() {
+    let rounds = std::env::var("LABKIT_ROUNDS").map_or(ROUNDS, |rounds| rounds.parse().unwrap());
+    let dir = tempfile::tempdir().unwrap();
+    let store = format!("embedded:{}", dir.path().join("store").display());
+    let stage = Stage {
+        address: free_address(),
+        starts: Mutex::new(0),
+        started: Condvar::new(),
+        over: AtomicBool::new(false),
+    };
+    let (acknowledge, ledger) = channel();
+    let (ends, logs) = std::thread::scope(|scope| {
+        let stage = &stage;
+        for number in 1..=CLIENTS {
+            let acknowledge = acknowledge.clone();
+            scope.spawn(move || client(stage, number, &acknowledge));
+        }
+        drop(acknowledge);
+        kill_again_and_again(stage, &store, &ledger, rounds)
+    });
+    let mut told: HashMap<(String, String), u64> = HashMap::new();
+    for event in events(&logs).values() {
+        let text = |key: &str| event[key].as_str().unwrap().to_owned();
+        *told.entry((text("correlation_id"), text("event"))).or_default() += 1;
+    }
+    assert!(told.values().all(|count| *count == 1), "an event came about twice");
+    for kind in ["start", "success"] {
+        let count = told.keys().filter(|(_, event)| event == kind).count() as u64;
+        assert_eq!(count, ends, "{kind}");
+    }
+}
+
+#[test]
+fn a_second_tracker_on_the_same_file_does_not_start_and_says_why() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = format!("embedded:{}", dir.path().join("store").display());
+    let first = Server::start(&["--store", &store]);
+    let second = Command::new(BINARY)
+        .args(["serve", "--listen", "127.0.0.1:0", "--store", &store, "--definitions"])
+        .arg(definitions())
+        .output()
+        .unwrap();
+    let said = String::from_utf8(second.stderr).unwrap();
+    assert_eq!(second.status.code(), Some(2), "{said}");
+    assert!(said.contains("another process has the file open"), "{said}");
+    assert_eq!(first.stop("-TERM").0, Some(0));
+}
