@@ -69,7 +69,7 @@ func FuzzTextSurvivesJSON(f *testing.F) {
 	f.Fuzz(func(t *testing.T, s string) {
 		s = strings.ToValidUTF8(s, "")
 		if len(s) > metaBytes {
-			t.Skip("cut")
+			return // longer ones are cut
 		}
 		var back string
 		if err := json.Unmarshal(appendString(nil, s), &back); err != nil || back != s {

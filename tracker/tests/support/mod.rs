@@ -1,6 +1,8 @@
 //! The real tracker as a process, and the real curl to speak to it.
 #![allow(dead_code, missing_docs, unreachable_pub)] // each test binary uses its own part
 
+pub mod stage;
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
