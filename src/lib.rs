@@ -61,6 +61,8 @@ mod fork;
 mod id;
 mod inject;
 mod quiet;
+#[cfg(test)]
+mod scratch;
 mod stats;
 
 pub mod ffi;

@@ -240,6 +240,7 @@ impl<'a> Iterator for Frames<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::scratch::Scratch;
 
     const DEAD: CheckpointId = CheckpointId(1);
     const HEIR: CheckpointId = CheckpointId(2);
@@ -258,7 +259,7 @@ mod tests {
 
     #[test]
     fn what_a_dead_process_left_is_adopted_once_under_its_own_name() {
-        let dir = tempfile::tempdir().unwrap();
+        let dir = Scratch::new();
         let sdk = Sdk { name: "labkit-ruby".into(), version: "1".into() };
         let mut dead = Spool::new(Some(dir.path()), DEAD);
         assert!(dead.store(&batch(&["one", "two"]), &sdk).unwrap());
@@ -278,7 +279,7 @@ mod tests {
 
     #[test]
     fn a_split_segment_comes_back_in_halves_and_its_file_goes_with_the_second() {
-        let dir = tempfile::tempdir().unwrap();
+        let dir = Scratch::new();
         let mut dead = Spool::new(Some(dir.path()), DEAD);
         dead.store(&batch(&["one", "two", "three"]), &Sdk::default()).unwrap();
         drop(dead);
@@ -299,7 +300,7 @@ mod tests {
     #[test]
     fn a_hostile_directory_neither_blocks_nor_hides_what_is_honest() {
         use nix::sys::stat::Mode;
-        let dir = tempfile::tempdir().unwrap();
+        let dir = Scratch::new();
         let folder = |id: u128| dir.path().join(CheckpointId(id).to_string());
         for name in 0..100 {
             fs::write(dir.path().join(format!("junk-{name}")), "").unwrap();

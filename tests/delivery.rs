@@ -6,6 +6,7 @@ use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
 use labkit::{Delivery, DropReason, Error, Inactive, Stats};
+use support::scratch::Scratch;
 use support::{Response, Server, client_of, record};
 
 const SOON: Duration = Duration::from_secs(10);
@@ -186,7 +187,7 @@ fn shutdown_sends_what_is_there() {
 
 #[test]
 fn what_shutdown_could_not_send_is_sent_by_the_next_client_from_the_spool() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = Scratch::new();
     let spool = format!(r#","spool_dir":{:?}"#, dir.path());
     let hole = Server::start(|_| plain(503));
     let dying = hole.client(&spool);
@@ -212,7 +213,7 @@ fn what_shutdown_could_not_send_is_sent_by_the_next_client_from_the_spool() {
 
 #[test]
 fn a_shutdown_with_nothing_to_send_does_not_wait_for_the_dead() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = Scratch::new();
     let spool = format!(r#","batch_age_ms":60000,"spool_dir":{:?}"#, dir.path());
     let dying = Server::start(|_| plain(503));
     let client = dying.client(&spool);
@@ -246,7 +247,7 @@ fn a_wait_for_ever_is_a_long_one_and_no_panic() {
 #[test]
 fn what_another_client_started_is_not_ours_to_continue() {
     let server = Server::start(|_| Response::Accept);
-    let none = tempfile::tempdir().unwrap();
+    let none = Scratch::new();
     let ours = server.client("");
     let theirs = server.client(&format!(r#","definitions":{:?}"#, none.path()));
     let experience = ours.start(ours.definition("sign_in").unwrap(), None, None).unwrap();

@@ -14,6 +14,7 @@ use std::time::Duration;
 use labkit::{Client, Error};
 use rustls::pki_types::PrivateKeyDer;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
+use support::scratch::Scratch;
 use support::{Request, accepted, read_request, record};
 
 /// A tracker on `localhost` that accepts everything, and its certificate (PEM).
@@ -63,7 +64,7 @@ fn client(address: SocketAddr, more: &str) -> Client {
 #[test]
 fn a_tracker_whose_certificate_is_trusted_gets_everything() {
     let (address, certificate) = server();
-    let dir = tempfile::tempdir().unwrap();
+    let dir = Scratch::new();
     let ca_file = dir.path().join("ca.pem");
     fs::write(&ca_file, certificate).unwrap();
     let client = client(address, &format!(r#","ca_file":{ca_file:?}"#));
@@ -86,7 +87,7 @@ fn a_tracker_whose_certificate_is_unknown_gets_nothing_and_the_log_says_why() {
 
 #[test]
 fn a_ca_file_that_holds_no_certificate_is_refused_by_its_key() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = Scratch::new();
     let empty = dir.path().join("empty.pem");
     fs::write(&empty, "nothing here").unwrap();
     for path in [empty, dir.path().join("missing.pem")] {

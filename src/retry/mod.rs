@@ -110,7 +110,7 @@ const CAP_FOR_TESTS: Duration = Duration::from_secs(60);
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
+    use arbtest::arbtest;
 
     use super::{BASE_FOR_TESTS as BASE, CAP_FOR_TESTS as CAP};
 
@@ -138,20 +138,25 @@ mod tests {
         assert_eq!(fate(&Reply::Failed("reset".into())), Fate::Hold);
     }
 
-    proptest! {
-        #[test]
-        fn a_wait_lies_within_the_doubled_bound_and_the_cap(failures in 0u32..200, random: u64) {
+    #[test]
+    fn a_wait_lies_within_the_doubled_bound_and_the_cap() {
+        arbtest(|u| {
+            let failures = u.int_in_range(0..=200)?;
             let mut backoff = Backoff { failures, ..Backoff::new(BASE, CAP) };
-            let wait = backoff.failed(random, None);
-            prop_assert!(wait <= CAP);
-            prop_assert!(wait.as_secs_f64() <= 0.5 * 2f64.powi(failures as i32) + 1e-6);
-        }
+            let wait = backoff.failed(u.arbitrary()?, None);
+            assert!(wait <= CAP);
+            assert!(wait.as_secs_f64() <= 0.5 * 2f64.powi(failures as i32) + 1e-6);
+            Ok(())
+        });
+    }
 
-        #[test]
-        fn the_trackers_wish_is_never_undercut(random: u64, seconds in 0u64..10_000) {
-            let wish = Duration::from_secs(seconds);
-            prop_assert!(Backoff::new(BASE, CAP).failed(random, Some(wish)) >= wish);
-        }
+    #[test]
+    fn the_trackers_wish_is_never_undercut() {
+        arbtest(|u| {
+            let wish = Duration::from_secs(u.int_in_range(0..=10_000)?);
+            assert!(Backoff::new(BASE, CAP).failed(u.arbitrary()?, Some(wish)) >= wish);
+            Ok(())
+        });
     }
 
     #[test]

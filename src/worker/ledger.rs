@@ -6,8 +6,9 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use arbtest::arbitrary::{Result, Unstructured};
+use arbtest::arbtest;
 use crossbeam_channel::{Receiver, bounded};
-use proptest::prelude::*;
 
 use super::orders::Orders;
 use super::sender::Sender;
@@ -19,6 +20,7 @@ use crate::inject;
 use crate::process::{Command, Shared};
 use crate::queue::{Mark, Record, Texts};
 use crate::quiet;
+use crate::scratch::Scratch;
 use crate::stats::{DropReason, Stats};
 use crate::transport::{Interrupt, Reply, Transport};
 use crate::wire::{Answer, Body, CorrelationId, Rejected};
@@ -155,48 +157,64 @@ enum Op {
     Turn,
 }
 
-fn op() -> impl Strategy<Value = Op> {
-    prop_oneof![
-        4 => (0..12u8).prop_map(Op::Record),
-        1 => Just(Op::Poison),
-        2 => Just(Op::Flush),
+fn op(u: &mut Unstructured<'_>) -> Result<Op> {
+    Ok(match u.int_in_range(0..=14)? {
+        0..=5 => Op::Turn,
+        6..=9 => Op::Record(u.int_in_range(0..=11)?),
+        10 | 11 => Op::Flush,
+        12 => Op::Wait(u.int_in_range(0..=2_000)?),
         // Up to a day and a half: the oldest expire.
-        2 => prop_oneof![0..2_000u32, 0..130_000_000u32].prop_map(Op::Wait),
-        6 => Just(Op::Turn),
-    ]
+        13 => Op::Wait(u.int_in_range(0..=130_000_000)?),
+        _ => Op::Poison,
+    })
 }
 
-fn step() -> impl Strategy<Value = Step> {
-    let statuses =
-        prop::sample::select(vec![400, 401, 403, 404, 413, 413, 413, 422, 429, 500, 503]);
-    prop_oneof![
-        4 => (0..6usize, 0..6u64)
-            .prop_map(|(rejected, duplicate)| Step::Accept { rejected, duplicate }),
-        1 => prop::sample::select(vec![-1, 1, 9]).prop_map(Step::Miscount),
-        1 => Just(Step::Garbage),
-        4 => (statuses, prop::option::of(0..4_000u64)).prop_map(|(s, after)| Step::Status(s, after)),
-        1 => Just(Step::Unreachable),
-        1 => Just(Step::Panic),
-    ]
+fn step(u: &mut Unstructured<'_>) -> Result<Step> {
+    const STATUSES: [u16; 11] = [400, 401, 403, 404, 413, 413, 413, 422, 429, 500, 503];
+    Ok(match u.int_in_range(0..=11)? {
+        0..=3 => {
+            Step::Accept { rejected: u.int_in_range(0..=5)?, duplicate: u.int_in_range(0..=5)? }
+        }
+        4 => Step::Miscount(*u.choose(&[-1, 1, 9])?),
+        5 => Step::Garbage,
+        6 | 7 => Step::Status(*u.choose(&STATUSES)?, None),
+        8 | 9 => Step::Status(*u.choose(&STATUSES)?, Some(u.int_in_range(0..=4_000)?)),
+        10 => Step::Unreachable,
+        _ => Step::Panic,
+    })
 }
 
-proptest! {
-    #[test]
-    fn the_ledger_balances_after_every_step_of_any_history(
-        ops in prop::collection::vec(op(), 0..60),
-        script in prop::collection::vec(step(), 0..30),
-    ) {
-        let shared = shared(|_| {});
-        let process = shared.process();
-        let tracker = Tracker::default();
-        tracker.0.lock().unwrap().script = script.into();
-        let (mut orders, mut waiting, mut panics) = (Orders::default(), Vec::new(), 0);
-        // In the end all is well again, and somebody waits for what is left.
-        let recovery = [Op::Wait(4_000_000), Op::Flush, Op::Turn, Op::Wait(4_000_000), Op::Turn];
-        let mut ops = ops.into_iter().chain(recovery.into_iter().cycle().take(400));
-        loop {
-            let mut sender = Sender::new(&shared, process, Box::new(tracker.clone()), &mut orders);
-            let lived = quiet::catch(|| for op in ops.by_ref() {
+fn several<T>(
+    u: &mut Unstructured<'_>,
+    most: usize,
+    one: fn(&mut Unstructured<'_>) -> Result<T>,
+) -> Result<Vec<T>> {
+    let count = u.int_in_range(0..=most)?;
+    (0..count).map(|_| one(u)).collect()
+}
+
+#[test]
+fn the_ledger_balances_after_every_step_of_any_history() {
+    arbtest(|u| {
+        history(several(u, 60, op)?, several(u, 30, step)?);
+        Ok(())
+    })
+    .budget_ms(2_000);
+}
+
+fn history(ops: Vec<Op>, script: Vec<Step>) {
+    let shared = shared(|_| {});
+    let process = shared.process();
+    let tracker = Tracker::default();
+    tracker.0.lock().unwrap().script = script.into();
+    let (mut orders, mut waiting, mut panics) = (Orders::default(), Vec::new(), 0);
+    // In the end all is well again, and somebody waits for what is left.
+    let recovery = [Op::Wait(4_000_000), Op::Flush, Op::Turn, Op::Wait(4_000_000), Op::Turn];
+    let mut ops = ops.into_iter().chain(recovery.into_iter().cycle().take(400));
+    loop {
+        let mut sender = Sender::new(&shared, process, Box::new(tracker.clone()), &mut orders);
+        let lived = quiet::catch(|| {
+            for op in ops.by_ref() {
                 match op {
                     Op::Record(count) => (0..count).for_each(|_| record(&shared, "")),
                     Op::Poison => record(&shared, inject::WORKER),
@@ -205,44 +223,52 @@ proptest! {
                     Op::Turn => sender.turn(),
                 }
                 balanced(&shared);
-            });
-            let Err(message) = lived else { break };
-            assert!(message.contains("asked for"), "{message}");
-            mourn(process, &mut orders, &message);
-            panics += 1;
-            balanced(&shared);
-        }
-        let stats = balanced(&shared);
-        let book = tracker.0.lock().unwrap_or_else(|broken| broken.into_inner());
-        prop_assert_eq!(stats.queued, 0);
-        prop_assert_eq!((stats.acknowledged, stats.rejected), (book.acknowledged, book.rejected));
-        prop_assert_eq!(stats.worker_restarts, panics);
-        prop_assert!(waiting.iter().all(|wait| wait.try_recv().is_ok()), "a flush hangs");
+            }
+        });
+        let Err(message) = lived else { break };
+        assert!(message.contains("asked for"), "{message}");
+        mourn(process, &mut orders, &message);
+        panics += 1;
+        balanced(&shared);
     }
+    let stats = balanced(&shared);
+    let book = tracker.0.lock().unwrap_or_else(|broken| broken.into_inner());
+    assert_eq!(stats.queued, 0);
+    assert_eq!((stats.acknowledged, stats.rejected), (book.acknowledged, book.rejected));
+    assert_eq!(stats.worker_restarts, panics);
+    assert!(waiting.iter().all(|wait| wait.try_recv().is_ok()), "a flush hangs");
+}
 
-    #[test]
-    fn whatever_shutdown_finds_is_sent_spooled_or_dropped(
-        records in 0..40u8,
-        script in prop::collection::vec(step(), 0..6),
-        spool in 0..3u8,
-    ) {
-        let dir = tempfile::tempdir().unwrap();
-        std::fs::write(dir.path().join("file"), "").unwrap();
-        let spool_dir = [None, Some(dir.path().join("spool")), Some(dir.path().join("file"))]
-            [usize::from(spool)].clone();
-        let shared = shared(|config| config.spool_dir = spool_dir);
-        let tracker = Tracker::default();
-        tracker.0.lock().unwrap().script = script.into();
-        (0..records).for_each(|_| record(&shared, ""));
-        let wait = shut_down(&shared, Instant::now());
-        keep_going(&shared, shared.process(), || Box::new(tracker.clone()));
-        prop_assert!(wait.try_recv().is_ok());
-        record(&shared, "");
-        let stats = balanced(&shared);
-        let spooled = shared.process().counters.spooled.load(std::sync::atomic::Ordering::Relaxed);
-        prop_assert_eq!(stats.queued, spooled);
-        prop_assert!(spool == 1 || spooled == 0);
-    }
+#[test]
+fn whatever_shutdown_finds_is_sent_spooled_or_dropped() {
+    arbtest(|u| {
+        let (records, spool) = (u.int_in_range(0..=39)?, u.int_in_range(0..=2)?);
+        shutdown(records, spool, several(u, 6, step)?);
+        Ok(())
+    })
+    .budget_ms(1_000);
+}
+
+fn shutdown(records: u8, spool: u8, script: Vec<Step>) {
+    let dir = Scratch::new();
+    std::fs::write(dir.path().join("file"), "").unwrap();
+    let spool_dir = match spool {
+        0 => None,
+        1 => Some(dir.path().join("spool")),
+        _ => Some(dir.path().join("file")),
+    };
+    let shared = shared(|config| config.spool_dir = spool_dir);
+    let tracker = Tracker::default();
+    tracker.0.lock().unwrap().script = script.into();
+    (0..records).for_each(|_| record(&shared, ""));
+    let wait = shut_down(&shared, Instant::now());
+    keep_going(&shared, shared.process(), || Box::new(tracker.clone()));
+    assert!(wait.try_recv().is_ok());
+    record(&shared, "");
+    let stats = balanced(&shared);
+    let spooled = shared.process().counters.spooled.load(std::sync::atomic::Ordering::Relaxed);
+    assert_eq!(stats.queued, spooled);
+    assert!(spool == 1 || spooled == 0);
 }
 
 #[test]
@@ -363,7 +389,7 @@ fn what_a_tracker_says_is_logged_as_one_short_line() {
 
 #[test]
 fn somebody_elses_200_deletes_no_spooled_segment() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = Scratch::new();
     let dead = shared(|config| config.spool_dir = Some(dir.path().into()));
     (0..4).for_each(|_| record(&dead, ""));
     shut_down(&dead, Instant::now());

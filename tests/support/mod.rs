@@ -3,6 +3,8 @@
 #![allow(dead_code, missing_docs, unreachable_pub)] // each test binary uses its own part
 
 pub mod child;
+#[path = "../../src/scratch.rs"]
+pub mod scratch;
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
