@@ -53,7 +53,7 @@ install: dist ## Install them under PREFIX (/usr/local)
 # --- tests --------------------------------------------------------------------
 
 .PHONY: test
-test: setup lib test-rust test-c test-ruby test-go test-python test-tracker test-demo ## Run every test
+test: setup lib test-rust test-c test-ruby test-go test-python test-tracker demo ## Run every test
 	@echo "all tests passed"
 
 .PHONY: test-rust
@@ -86,11 +86,6 @@ test-python: lib ## Python: corpus and tests
 test-tracker: ## Tracker: transitions, stores, corpus, the real binary over a real socket
 	@echo "== tracker"
 	@cargo test --quiet -p labkit-tracker
-
-.PHONY: test-demo
-test-demo: lib ## The demo, as a test
-	@echo "== demo"
-	@$(MAKE) --no-print-directory demo
 
 # --- checks -------------------------------------------------------------------
 

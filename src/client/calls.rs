@@ -3,12 +3,14 @@
 
 use std::borrow::Cow;
 
-use super::{Client, generation};
+use super::Client;
 use crate::clock::Now;
 use crate::config::NonLocalExit;
 use crate::error::Error;
 use crate::experience::{self, Carrier, Exit, Experience, Inactive, Moment};
+use crate::fork::generation;
 use crate::inject;
+use crate::process::Process;
 use crate::queue::{Mark, Record, Texts};
 use crate::stats::DropReason;
 use crate::wire::limits::{META_BYTES, REASON_BYTES};
@@ -248,7 +250,7 @@ impl Client {
         checkpoint.id.get_or_insert_with(|| CheckpointId(process.ids.next(now.wall_ms)));
         let json = serde_json::to_string(&checkpoint)
             .map_err(|e| Error::InvalidArgument(format!("payload: {e}")))?;
-        Ok(self.queue(Record::Payload { json: json.into(), wall_ms: now.wall_ms }, now))
+        Ok(self.queue(process, Record::Payload { json: json.into(), wall_ms: now.wall_ms }, now))
     }
 
     #[inline]
@@ -265,12 +267,11 @@ impl Client {
             definition: experience.definition(),
             texts,
         };
-        self.queue(Record::Mark(mark), now)
+        self.queue(process, Record::Mark(mark), now)
     }
 
     #[inline]
-    fn queue(&self, record: Record, now: Now) -> Delivery {
-        let process = self.shared().process();
+    fn queue(&self, process: &Process, record: Record, now: Now) -> Delivery {
         match self.shared().push(process, record) {
             Ok(()) => {
                 worker::ensure(self.shared(), process, now);

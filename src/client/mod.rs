@@ -16,7 +16,6 @@ pub use testing::Testing;
 use crate::config::{Config, TransportKind, is_header_text};
 use crate::definition::{self, Definition};
 use crate::error::Error;
-use crate::fork;
 use crate::process::{Command, Process, Shared};
 use crate::quiet;
 use crate::stats::{DropReason, Stats};
@@ -226,8 +225,4 @@ fn interrupt(process: &Process) {
     if let Some(interrupt) = interrupt.as_ref() {
         interrupt();
     }
-}
-
-pub(crate) fn generation() -> u64 {
-    fork::generation()
 }

@@ -5,13 +5,12 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::time::Duration;
 
-use super::{BASE_FOR_TESTS as BASE, Backoff, CAP_FOR_TESTS as CAP};
+use super::Backoff;
+use crate::config::Config;
 
 const CLIENTS: usize = 500;
 /// A busy client fills one batch a second.
 const STEADY_MS: u64 = 1_000;
-/// What its queue holds, in batches; the rest was dropped and counted.
-const QUEUE: u64 = 41;
 /// One request after the other: each waits for the answer to the last.
 const REQUEST_MS: u64 = 10;
 const AWAY_FROM_MS: u64 = 10_000;
@@ -22,6 +21,9 @@ struct Client {
     backoff: Backoff,
     /// Everything before this time has been sent.
     sent_until_ms: u64,
+    /// What its queue holds, in milliseconds of records; the rest was dropped
+    /// and counted.
+    queue_ms: u64,
 }
 
 /// Sebastiano Vigna's splitmix64: the same herd in every run.
@@ -36,8 +38,10 @@ fn random(state: &mut u64) -> u64 {
 fn peak_after(away_ms: u64) -> usize {
     let back_ms = AWAY_FROM_MS + away_ms;
     let mut seed = away_ms;
+    let config = Config::default();
+    let queue_ms = config.queue_items.div_ceil(config.batch_items) as u64 * STEADY_MS;
     let mut clients: Vec<Client> = (0..CLIENTS)
-        .map(|_| Client { backoff: Backoff::new(BASE, CAP), sent_until_ms: 0 })
+        .map(|_| Client { backoff: Backoff::of(&config), sent_until_ms: 0, queue_ms })
         .collect();
     let mut next: BinaryHeap<Reverse<(u64, usize)>> =
         (0..CLIENTS).map(|client| Reverse((random(&mut seed) % STEADY_MS, client))).collect();
@@ -62,7 +66,7 @@ impl Client {
         if is_away {
             return self.backoff.failed(random(seed), None).as_millis() as u64;
         }
-        let oldest_kept = now.saturating_sub(QUEUE * STEADY_MS);
+        let oldest_kept = now.saturating_sub(self.queue_ms);
         self.sent_until_ms = (self.sent_until_ms + STEADY_MS).max(oldest_kept);
         let backlog = (now.saturating_sub(self.sent_until_ms) / STEADY_MS) as usize;
         let held = self.backoff.succeeded(random(seed), backlog).as_millis() as u64;

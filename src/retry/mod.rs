@@ -6,6 +6,7 @@ mod herd;
 
 use std::time::Duration;
 
+use crate::config::Config;
 use crate::transport::Reply;
 
 /// The fate of a batch after one attempt.
@@ -49,7 +50,12 @@ pub(crate) struct Backoff {
 }
 
 impl Backoff {
-    pub(crate) fn new(base: Duration, cap: Duration) -> Self {
+    pub(crate) fn of(config: &Config) -> Self {
+        let [base, cap] = [config.backoff_base_ms, config.backoff_cap_ms];
+        Backoff::new(Duration::from_millis(base), Duration::from_millis(cap))
+    }
+
+    fn new(base: Duration, cap: Duration) -> Self {
         Backoff { base, cap, failures: 0, backlog: 0 }
     }
 
@@ -103,16 +109,12 @@ fn share(random: u64) -> f64 {
 }
 
 #[cfg(test)]
-const BASE_FOR_TESTS: Duration = Duration::from_millis(500);
-#[cfg(test)]
-const CAP_FOR_TESTS: Duration = Duration::from_secs(60);
-
-#[cfg(test)]
 mod tests {
     use super::*;
     use arbtest::arbtest;
 
-    use super::{BASE_FOR_TESTS as BASE, CAP_FOR_TESTS as CAP};
+    const BASE: Duration = Duration::from_millis(500);
+    const CAP: Duration = Duration::from_secs(60);
 
     #[test]
     fn only_answers_that_name_our_mistake_are_final() {

@@ -1,152 +1,23 @@
-//! The ledger under whatever a tracker may answer: the worker's own code on
-//! this thread, a transport that answers by a script, a clock that stands still.
+//! The ledger under whatever a tracker may answer.
 
-use std::collections::VecDeque;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Instant;
 
 use arbtest::arbitrary::{Result, Unstructured};
 use arbtest::arbtest;
-use crossbeam_channel::{Receiver, bounded};
+use crossbeam_channel::Receiver;
 
 use super::orders::Orders;
 use super::sender::Sender;
+use super::stage::*;
 use super::{keep_going, mourn};
-use crate::config::{Config, TransportKind};
-use crate::definition;
-use crate::experience::Experience;
 use crate::inject;
-use crate::process::{Command, Shared};
-use crate::queue::{Mark, Record, Texts};
+use crate::process::Shared;
 use crate::quiet;
 use crate::scratch::Scratch;
-use crate::stats::{DropReason, Stats};
+use crate::stats::DropReason;
 use crate::transport::{Interrupt, Reply, Transport};
-use crate::wire::{Answer, Body, CorrelationId, Rejected};
-
-#[derive(Clone, Debug)]
-enum Step {
-    /// All accepted but for so many rejected and so many duplicates.
-    Accept {
-        rejected: usize,
-        duplicate: u64,
-    },
-    /// A 200 whose sum is off by that much.
-    Miscount(i8),
-    Garbage,
-    Status(u16, Option<u64>),
-    Unreachable,
-    Panic,
-}
-
-/// Answers by the script, then accepts; keeps what it was honest about.
-#[derive(Clone, Default)]
-struct Tracker(Arc<Mutex<Book>>);
-
-#[derive(Default)]
-struct Book {
-    script: VecDeque<Step>,
-    acknowledged: u64,
-    rejected: u64,
-}
-
-impl Transport for Tracker {
-    fn send(&mut self, body: &[u8], _token: Option<&str>) -> Reply {
-        let text = std::str::from_utf8(body).unwrap();
-        let Ok(Body::Batch(batch)) = Body::parse(text) else { panic!("{text}") };
-        let count = batch.checkpoints.len();
-        let mut book = self.0.lock().unwrap_or_else(|broken| broken.into_inner());
-        let all = Step::Accept { rejected: 0, duplicate: 0 };
-        match book.script.pop_front().unwrap_or(all) {
-            Step::Accept { rejected, duplicate } => {
-                let rejected = rejected.min(count);
-                let accepted = (count - rejected) as u64;
-                let duplicate = duplicate.min(accepted);
-                book.rejected += rejected as u64;
-                book.acknowledged += accepted;
-                answer(accepted - duplicate, duplicate, rejected)
-            }
-            Step::Miscount(by) => answer((count as u64).saturating_add_signed(by.into()), 0, 0),
-            Step::Garbage => reply(200, None, b"<html>log in, please</html>".to_vec()),
-            Step::Status(status, retry_after) => reply(status, retry_after, Vec::new()),
-            Step::Unreachable => Reply::Failed("reset\nby \u{1b}peer".into()),
-            Step::Panic => panic!("a poisoned batch"),
-        }
-    }
-
-    fn interrupt(&self) -> Interrupt {
-        Box::new(|| {})
-    }
-
-    fn renew(&mut self) {}
-}
-
-fn reply(status: u16, retry_after: Option<u64>, body: Vec<u8>) -> Reply {
-    Reply::Answer { status, retry_after: retry_after.map(Duration::from_secs), body }
-}
-
-fn answer(accepted: u64, duplicate: u64, rejected: usize) -> Reply {
-    let rejected = vec![Rejected { code: "too_old".into(), ..Rejected::default() }; rejected];
-    let answer = Answer { server_timestamp: String::new(), accepted, duplicate, rejected };
-    reply(200, None, serde_json::to_vec(&answer).unwrap())
-}
-
-const NOON: i64 = 1_767_607_200_000;
-
-fn shared(change: impl FnOnce(&mut Config)) -> Shared {
-    let mut config = Config {
-        definitions: "tests/scenarios/definitions".into(),
-        service: "web".into(),
-        transport: TransportKind::Memory,
-        batch_items: 5,
-        queue_items: 32,
-        ..Config::default()
-    };
-    change(&mut config);
-    let (registry, _) = definition::load(&config.definitions).unwrap();
-    let shared = Shared::new(config, registry).unwrap();
-    shared.clock.set(NOON);
-    quiet::install();
-    shared
-}
-
-fn record(shared: &Shared, category: &str) {
-    let now = shared.clock.now();
-    let (experience, moment) = Experience::start(0, CorrelationId::from_ulid(1), now, 1);
-    let mark = Mark {
-        id: shared.process().ids.next(now.wall_ms),
-        correlation_id: experience.correlation_id(),
-        wall_ms: now.wall_ms,
-        moment,
-        definition: 0,
-        texts: Texts::new(category, "", ""),
-    };
-    let _ = shared.push(shared.process(), Record::Mark(mark));
-}
-
-fn balanced(shared: &Shared) -> Stats {
-    let stats = shared.process().stats();
-    assert!(stats.balances(), "{stats:?}");
-    stats
-}
-
-fn flush(shared: &Shared) -> Receiver<()> {
-    let (done, wait) = bounded(1);
-    shared.process().command(Command::Flush { until: far(), done });
-    wait
-}
-
-fn shut_down(shared: &Shared, until: Instant) -> Receiver<()> {
-    let (done, wait) = bounded(1);
-    shared.close();
-    shared.process().command(Command::ShutDown { until, done });
-    wait
-}
-
-fn far() -> Instant {
-    Instant::now() + Duration::from_secs(3600)
-}
 
 #[derive(Clone, Debug)]
 enum Op {

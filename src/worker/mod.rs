@@ -5,6 +5,8 @@
 mod ledger;
 mod orders;
 mod sender;
+#[cfg(test)]
+mod stage;
 
 use std::io;
 use std::sync::Arc;

@@ -58,10 +58,7 @@ impl<'a> Sender<'a> {
             },
             transport,
             spool: Spool::new(config.spool_dir.as_deref(), process.instance_id),
-            backoff: Backoff::new(
-                Duration::from_millis(config.backoff_base_ms),
-                Duration::from_millis(config.backoff_cap_ms),
-            ),
+            backoff: Backoff::of(config),
             held_until_ns: None,
             open: Batch::default(),
             closed: VecDeque::new(),
