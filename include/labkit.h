@@ -291,6 +291,28 @@ typedef struct labkit_stats {
    * Times the background thread panicked and was started again.
    */
   uint64_t worker_restarts;
+  /**
+   * The spool was full, and they were the oldest in it.
+   */
+  uint64_t dropped_spool_full;
+  /**
+   * They were in the spool and could not be read again.
+   */
+  uint64_t dropped_spool_lost;
+  /**
+   * Of those queued, the ones that are on disk: they survive a kill.
+   */
+  uint64_t spooled;
+  /**
+   * Checkpoints of dead processes that were found in the spool and sent.
+   * They are in none of the counts above.
+   */
+  uint64_t adopted;
+  /**
+   * Checkpoints of dead processes that were lost: damaged, too old, refused,
+   * or beyond the quota; a segment that cannot be read counts as one.
+   */
+  uint64_t adopted_lost;
 } labkit_stats;
 
 /**
@@ -344,6 +366,8 @@ const char *labkit_version(void);
  *   wrong
  * - `transport` ("http"): "memory" sends nothing, see labkit_test_take()
  * - `token` (null): bearer token
+ * - `token_file` (null): a file with the bearer token instead, read again
+ *   whenever it changes, and when the tracker refuses the token
  * - `sdk` ({"name": "labkit", "version": ...}): the wrapper's own
  * - `non_local_exit` ("handled"): or "error", see labkit_experience_leave()
  * - `queue_items` (8192): checkpoints that wait at most
@@ -355,7 +379,12 @@ const char *labkit_version(void);
  * - `backoff_base_ms` (500): the first retry waits up to this long
  * - `backoff_cap_ms` (60000): no retry waits longer
  * - `ca_file` (null): certificates (PEM) to trust instead of the built-in ones
- * - `spool_dir` (null): a directory for what could not be sent in time
+ * - `spool_dir` (null): a directory where what waits is kept, so that it
+ *   outlasts long outages and the process itself, also if that is killed; what
+ *   a dead process left is sent by the next one. Processes of one user may
+ *   share it
+ * - `spool_bytes` (67108864): bytes of it that one process uses at most; the
+ *   oldest go first
  *
  * A key that is not known is refused by name. Definitions are read here, and
  * only here; no thread is started and no connection made before the first

@@ -6,7 +6,11 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use crate::error::Error;
+use crate::token;
 use crate::wire::{self, Sdk};
+
+/// The batches that are in memory as well must fit, and some more.
+const LEAST_SPOOL_BYTES: u64 = 4 * 1024 * 1024;
 
 /// Settings of a client; as JSON, an object with these keys. A key that is
 /// not known is refused by name.
@@ -28,6 +32,8 @@ pub struct Config {
     pub transport: TransportKind,
     /// The bearer token for the tracker.
     pub token: Option<String>,
+    /// A file with the bearer token, read again whenever it changes.
+    pub token_file: Option<PathBuf>,
     /// The binding's name and version; the library's own by default.
     pub sdk: Sdk,
     /// What leaving a block by `throw`, `break` or `return` means.
@@ -56,8 +62,12 @@ pub struct Config {
     pub backoff_cap_ms: u64,
     /// A file of certificates (PEM) to trust instead of the built-in ones.
     pub ca_file: Option<PathBuf>,
-    /// A directory for what could not be sent before the process ended.
+    /// A directory where what waits is kept, so that it outlasts long outages
+    /// and the process itself. It may be shared by processes of one user.
     pub spool_dir: Option<PathBuf>,
+    /// Bytes of it that this process uses at most; the oldest go first. The
+    /// default is some 250,000 checkpoints.
+    pub spool_bytes: u64,
 }
 
 /// Where batches go.
@@ -91,6 +101,7 @@ impl Default for Config {
             strict: false,
             transport: TransportKind::Http,
             token: None,
+            token_file: None,
             sdk: Sdk { name: "labkit".into(), version: env!("CARGO_PKG_VERSION").into() },
             non_local_exit: NonLocalExit::Handled,
             queue_items: 8_192,
@@ -104,6 +115,7 @@ impl Default for Config {
             backoff_cap_ms: 60_000,
             ca_file: None,
             spool_dir: None,
+            spool_bytes: 64 * 1024 * 1024,
         }
     }
 }
@@ -134,6 +146,14 @@ impl Config {
         if !self.token.as_deref().is_none_or(is_header_text) {
             return refuse("`token`: expected visible ASCII characters");
         }
+        if let Some(path) = &self.token_file {
+            if self.token.is_some() {
+                return refuse("`token_file`: expected it alone, without `token`");
+            }
+            token::read(path).map_err(|e| {
+                Error::InvalidConfig(format!("`token_file`: {}: {e}", path.display()))
+            })?;
+        }
         if ![&self.sdk.name, &self.sdk.version].into_iter().all(|text| is_header_text(text)) {
             return refuse("`sdk`: expected visible ASCII characters");
         }
@@ -146,6 +166,12 @@ impl Config {
             if !(1..=most).contains(&value) {
                 return refuse(&format!("`{key}`: expected 1 to {most}, not {value}"));
             }
+        }
+        if self.spool_bytes < LEAST_SPOOL_BYTES {
+            let given = self.spool_bytes;
+            return refuse(&format!(
+                "`spool_bytes`: expected {LEAST_SPOOL_BYTES} or more, not {given}"
+            ));
         }
         let times = [
             ("batch_age_ms", self.batch_age_ms),

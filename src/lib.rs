@@ -52,6 +52,7 @@ mod queue;
 mod batch;
 mod retry;
 mod spool;
+mod token;
 mod transport;
 mod worker;
 

@@ -18,6 +18,7 @@ use crate::experience;
 use crate::fork::ForkLocal;
 use crate::id::Ids;
 use crate::queue::{Pushed, Queue, Record};
+use crate::spool::Locks;
 use crate::stats::{Counters, DropReason, Stats};
 use crate::transport::{Interrupt, Outbox, Route};
 use crate::wire::CheckpointId;
@@ -110,6 +111,8 @@ pub(crate) struct Process {
     pub(crate) queue: Queue,
     pub(crate) counters: Counters,
     pub(crate) outbox: Outbox,
+    /// Of spool folders; a fork child lets go of its parent's.
+    pub(crate) spool_locks: Arc<Locks>,
     /// How to break off the request in flight.
     pub(crate) interrupt: Mutex<Option<Interrupt>>,
     token: RwLock<Option<Arc<str>>>,
@@ -128,6 +131,7 @@ impl Process {
             queue: Queue::new(config.queue_items, config.queue_bytes),
             counters: Counters::default(),
             outbox: Outbox::default(),
+            spool_locks: Arc::default(),
             interrupt: Mutex::new(None),
             token: RwLock::new(config.token.as_deref().filter(|t| !t.is_empty()).map(Arc::from)),
             log: Mutex::default(),
@@ -144,6 +148,7 @@ impl Process {
         if let Ok(token) = parent.token.try_read() {
             child.set_token(token.clone());
         }
+        parent.spool_locks.close_inherited();
         child
     }
 

@@ -22,11 +22,15 @@ pub enum DropReason {
     TooLarge,
     /// The worker panicked while it held the checkpoint.
     WorkerLost,
+    /// The spool was full, and the checkpoint the oldest in it.
+    SpoolFull,
+    /// It was in the spool, and could not be read again.
+    SpoolLost,
 }
 
 impl DropReason {
     /// Every reason, in the order of the statistics.
-    pub const ALL: [DropReason; 7] = [
+    pub const ALL: [DropReason; 9] = [
         DropReason::QueueFull,
         DropReason::QueueBytes,
         DropReason::ShutDown,
@@ -34,6 +38,8 @@ impl DropReason {
         DropReason::Refused,
         DropReason::TooLarge,
         DropReason::WorkerLost,
+        DropReason::SpoolFull,
+        DropReason::SpoolLost,
     ];
 
     /// The reason's name on the wire and in statistics.
@@ -46,6 +52,8 @@ impl DropReason {
             DropReason::Refused => "refused",
             DropReason::TooLarge => "too_large",
             DropReason::WorkerLost => "worker_lost",
+            DropReason::SpoolFull => "spool_full",
+            DropReason::SpoolLost => "spool_lost",
         }
     }
 }
@@ -57,10 +65,13 @@ pub(crate) struct Counters {
     pub(crate) acknowledged: AtomicU64,
     pub(crate) rejected: AtomicU64,
     dropped: [AtomicU64; DropReason::ALL.len()],
-    /// In the worker's hands: encoded, not yet answered for.
+    /// In the worker's hands, in memory or on disk, and not yet answered for.
     pub(crate) in_hand: AtomicU64,
-    /// On disk, for the next process.
+    /// Those of them that are on disk.
     pub(crate) spooled: AtomicU64,
+    /// Of dead processes.
+    pub(crate) adopted: AtomicU64,
+    pub(crate) adopted_lost: AtomicU64,
     pub(crate) trimmed: AtomicU64,
     pub(crate) requests: AtomicU64,
     pub(crate) retries: AtomicU64,
@@ -82,12 +93,15 @@ impl Counters {
             recorded: self.recorded.load(Relaxed),
             acknowledged: self.acknowledged.load(Relaxed),
             rejected: self.rejected.load(Relaxed),
-            queued: waiting + self.in_hand.load(Relaxed) + self.spooled.load(Relaxed),
+            queued: waiting + self.in_hand.load(Relaxed),
             dropped: DropReason::ALL.map(|reason| self.dropped(reason)),
             trimmed: self.trimmed.load(Relaxed),
             requests: self.requests.load(Relaxed),
             retries: self.retries.load(Relaxed),
             worker_restarts: self.worker_restarts.load(Relaxed),
+            spooled: self.spooled.load(Relaxed),
+            adopted: self.adopted.load(Relaxed),
+            adopted_lost: self.adopted_lost.load(Relaxed),
         }
     }
 }
@@ -114,6 +128,14 @@ pub struct Stats {
     pub retries: u64,
     /// Times the worker panicked and was started again.
     pub worker_restarts: u64,
+    /// Of those queued, the ones that are on disk: they survive a kill.
+    pub spooled: u64,
+    /// Checkpoints of dead processes that were found in the spool and sent.
+    /// They are in none of the counts above.
+    pub adopted: u64,
+    /// Checkpoints of dead processes that were lost: damaged, too old, refused,
+    /// or beyond the quota; a segment that cannot be read counts as one.
+    pub adopted_lost: u64,
 }
 
 impl Stats {

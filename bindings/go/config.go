@@ -22,6 +22,9 @@ type Config struct {
 	Type string
 	// Token is the bearer token; see also [Client.SetToken].
 	Token string
+	// TokenFile holds the bearer token instead. It is read again whenever it
+	// changes.
+	TokenFile string
 	// Strict is for development and test: mistakes panic with an [*Error].
 	// Otherwise they are counted and logged, and the checkpoint goes out
 	// without what was wrong.
@@ -54,9 +57,13 @@ type Config struct {
 	BackoffCap time.Duration
 	// CAFile holds certificates (PEM) to trust instead of the built-in ones.
 	CAFile string
-	// SpoolDir is a directory for what could not be sent before the process
-	// ended. Without one it is dropped and counted.
+	// SpoolDir is a directory where what waits is kept, so that it outlasts long
+	// outages and the process itself; what a dead process left is sent by the
+	// next one. Without one it is dropped and counted.
 	SpoolDir string
+	// SpoolBytes bounds what this process keeps there; the oldest go first.
+	// Default 64 MiB.
+	SpoolBytes int64
 
 	// Settings are further keys of the library's configuration, by their names
 	// in include/labkit.h; they win over the fields above.
@@ -76,7 +83,7 @@ func (c *Config) document() ([]byte, error) {
 	keys := map[string]any{"sdk": map[string]string{"name": "labkit-go", "version": Version}}
 	for key, value := range map[string]string{
 		"endpoint": c.Endpoint, "definitions": c.Definitions, "type": c.Type,
-		"token": c.Token, "transport": c.Transport, "non_local_exit": c.NonLocalExit,
+		"token": c.Token, "token_file": c.TokenFile, "transport": c.Transport, "non_local_exit": c.NonLocalExit,
 		"ca_file": c.CAFile, "spool_dir": c.SpoolDir,
 	} {
 		if value != "" {
@@ -89,6 +96,7 @@ func (c *Config) document() ([]byte, error) {
 		"batch_age_ms": milliseconds(c.BatchAge), "request_timeout_ms": milliseconds(c.RequestTimeout),
 		"connect_timeout_ms": milliseconds(c.ConnectTimeout),
 		"backoff_base_ms":    milliseconds(c.BackoffBase), "backoff_cap_ms": milliseconds(c.BackoffCap),
+		"spool_bytes": c.SpoolBytes,
 	} {
 		if value != 0 {
 			keys[key] = value

@@ -152,6 +152,11 @@ func nativeStats(client handle) (Stats, Status) {
 		Requests:          uint64(out.requests),
 		Retries:           uint64(out.retries),
 		WorkerRestarts:    uint64(out.worker_restarts),
+		DroppedSpoolFull:  uint64(out.dropped_spool_full),
+		DroppedSpoolLost:  uint64(out.dropped_spool_lost),
+		Spooled:           uint64(out.spooled),
+		Adopted:           uint64(out.adopted),
+		AdoptedLost:       uint64(out.adopted_lost),
 	}, StatusOK
 }
 

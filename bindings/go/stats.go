@@ -40,6 +40,18 @@ type Stats struct {
 	Retries uint64
 	// WorkerRestarts: times the background thread panicked and started again.
 	WorkerRestarts uint64
+	// DroppedSpoolFull: the spool was full, and they were the oldest in it.
+	DroppedSpoolFull uint64
+	// DroppedSpoolLost: they were in the spool and could not be read again.
+	DroppedSpoolLost uint64
+	// Spooled: of those queued, the ones that are on disk; they survive a kill.
+	Spooled uint64
+	// Adopted checkpoints of dead processes, found in the spool and sent. They
+	// are in none of the counts above.
+	Adopted uint64
+	// AdoptedLost: checkpoints of dead processes that were damaged, too old,
+	// refused, or beyond the quota; an unreadable segment counts as one.
+	AdoptedLost uint64
 }
 
 // Stats reads the statistics. It takes no lock.

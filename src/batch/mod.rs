@@ -8,12 +8,20 @@ use std::time::Duration;
 pub(crate) use encode::Encoder;
 pub(crate) use envelope::Envelope;
 
+use crate::config::Config;
+
 /// When a batch is closed.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
     pub(crate) items: usize,
     pub(crate) bytes: usize,
     pub(crate) age: Duration,
+}
+
+impl Limits {
+    pub(crate) fn of(config: &Config) -> Self {
+        Limits { items: config.batch_items, bytes: config.batch_bytes, age: config.batch_age() }
+    }
 }
 
 #[derive(Default)]
@@ -30,18 +38,15 @@ struct Item {
 }
 
 impl Batch {
-    /// Adds what `write` appends.
+    /// Adds what `write` appends. Should that panic, nothing was added.
     pub(crate) fn add(&mut self, wall_ms: i64, write: impl FnOnce(&mut Vec<u8>)) {
+        self.truncate(self.len());
         write(&mut self.bytes);
         self.items.push(Item { end: self.bytes.len(), wall_ms });
     }
 
     pub(crate) fn len(&self) -> usize {
         self.items.len()
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.items.is_empty()
     }
 
     pub(crate) fn is_full(&self, limits: &Limits) -> bool {
@@ -63,6 +68,12 @@ impl Batch {
             Batch { bytes: self.bytes.split_off(cut), items: self.items.split_off(middle) };
         rest.items.iter_mut().for_each(|item| item.end -= cut);
         (self, rest)
+    }
+
+    /// Keeps the first `len` only.
+    pub(crate) fn truncate(&mut self, len: usize) {
+        self.items.truncate(len);
+        self.bytes.truncate(self.items.last().map_or(0, |item| item.end));
     }
 
     /// Removes what is from before `earliest_ms`; returns how many those were.

@@ -61,6 +61,18 @@ pub struct LabkitStats {
     pub retries: u64,
     /// Times the background thread panicked and was started again.
     pub worker_restarts: u64,
+    /// The spool was full, and they were the oldest in it.
+    pub dropped_spool_full: u64,
+    /// They were in the spool and could not be read again.
+    pub dropped_spool_lost: u64,
+    /// Of those queued, the ones that are on disk: they survive a kill.
+    pub spooled: u64,
+    /// Checkpoints of dead processes that were found in the spool and sent.
+    /// They are in none of the counts above.
+    pub adopted: u64,
+    /// Checkpoints of dead processes that were lost: damaged, too old, refused,
+    /// or beyond the quota; a segment that cannot be read counts as one.
+    pub adopted_lost: u64,
 }
 
 impl LabkitStats {
@@ -84,6 +96,11 @@ impl LabkitStats {
             requests: stats.requests,
             retries: stats.retries,
             worker_restarts: stats.worker_restarts,
+            dropped_spool_full: dropped(DropReason::SpoolFull),
+            dropped_spool_lost: dropped(DropReason::SpoolLost),
+            spooled: stats.spooled,
+            adopted: stats.adopted,
+            adopted_lost: stats.adopted_lost,
         }
     }
 }
@@ -111,6 +128,8 @@ pub extern "C" fn labkit_version() -> *const c_char {
 ///   wrong
 /// - `transport` ("http"): "memory" sends nothing, see labkit_test_take()
 /// - `token` (null): bearer token
+/// - `token_file` (null): a file with the bearer token instead, read again
+///   whenever it changes, and when the tracker refuses the token
 /// - `sdk` ({"name": "labkit", "version": ...}): the wrapper's own
 /// - `non_local_exit` ("handled"): or "error", see labkit_experience_leave()
 /// - `queue_items` (8192): checkpoints that wait at most
@@ -122,7 +141,12 @@ pub extern "C" fn labkit_version() -> *const c_char {
 /// - `backoff_base_ms` (500): the first retry waits up to this long
 /// - `backoff_cap_ms` (60000): no retry waits longer
 /// - `ca_file` (null): certificates (PEM) to trust instead of the built-in ones
-/// - `spool_dir` (null): a directory for what could not be sent in time
+/// - `spool_dir` (null): a directory where what waits is kept, so that it
+///   outlasts long outages and the process itself, also if that is killed; what
+///   a dead process left is sent by the next one. Processes of one user may
+///   share it
+/// - `spool_bytes` (67108864): bytes of it that one process uses at most; the
+///   oldest go first
 ///
 /// A key that is not known is refused by name. Definitions are read here, and
 /// only here; no thread is started and no connection made before the first

@@ -8,7 +8,7 @@ use arbtest::arbitrary::{Result, Unstructured};
 use arbtest::arbtest;
 use crossbeam_channel::Receiver;
 
-use super::orders::Orders;
+use super::hand::Hand;
 use super::sender::Sender;
 use super::stage::*;
 use super::{keep_going, mourn};
@@ -78,12 +78,12 @@ fn history(ops: Vec<Op>, script: Vec<Step>) {
     let process = shared.process();
     let tracker = Tracker::default();
     tracker.0.lock().unwrap().script = script.into();
-    let (mut orders, mut waiting, mut panics) = (Orders::default(), Vec::new(), 0);
+    let (mut hand, mut waiting, mut panics) = (Hand::new(&shared, process), Vec::new(), 0);
     // In the end all is well again, and somebody waits for what is left.
     let recovery = [Op::Wait(4_000_000), Op::Flush, Op::Turn, Op::Wait(4_000_000), Op::Turn];
     let mut ops = ops.into_iter().chain(recovery.into_iter().cycle().take(400));
     loop {
-        let mut sender = Sender::new(&shared, process, Box::new(tracker.clone()), &mut orders);
+        let mut sender = Sender::new(&shared, process, Box::new(tracker.clone()), &mut hand);
         let lived = quiet::catch(|| {
             for op in ops.by_ref() {
                 match op {
@@ -98,7 +98,7 @@ fn history(ops: Vec<Op>, script: Vec<Step>) {
         });
         let Err(message) = lived else { break };
         assert!(message.contains("asked for"), "{message}");
-        mourn(process, &mut orders, &message);
+        mourn(process, &mut hand, &message);
         panics += 1;
         balanced(&shared);
     }
@@ -153,10 +153,10 @@ fn a_shutdown_and_a_flush_outlive_a_panic() {
     keep_going(&shared, shared.process(), || Box::new(tracker.clone()));
     assert_eq!((flushed.try_recv(), stopped.try_recv()), (Ok(()), Ok(())));
     let stats = balanced(&shared);
-    assert_eq!((stats.acknowledged, stats.worker_restarts), (2, 1));
-    assert_eq!(stats.dropped[DropReason::WorkerLost as usize], 5);
+    assert_eq!((stats.acknowledged, stats.worker_restarts), (6, 1));
+    assert_eq!(stats.dropped[DropReason::WorkerLost as usize], 1);
     let log = shared.process().drain_log(|_| true).unwrap();
-    assert!(log.contains("5 checkpoints are lost: asked for by panic_in_worker at src"), "{log}");
+    assert!(log.contains("1 checkpoints are lost: asked for by panic_in_worker at src"), "{log}");
 }
 
 #[test]
@@ -165,9 +165,9 @@ fn a_panic_of_the_transport_costs_nothing() {
     let tracker = Tracker::default();
     tracker.0.lock().unwrap().script.push_back(Step::Panic);
     (0..7).for_each(|_| record(&shared, ""));
-    let mut orders = Orders::default();
+    let mut hand = Hand::new(&shared, shared.process());
     let flushed = flush(&shared);
-    let mut sender = Sender::new(&shared, shared.process(), Box::new(tracker), &mut orders);
+    let mut sender = Sender::new(&shared, shared.process(), Box::new(tracker), &mut hand);
     sender.turn();
     assert_eq!(balanced(&shared).queued, 7);
     shared.clock.set(NOON + 1);
@@ -196,8 +196,8 @@ fn while_the_tracker_is_away_a_crowded_queue_calls_once() {
     let shared = shared(|_| {});
     let tracker = Tracker::default();
     tracker.0.lock().unwrap().script.push_back(Step::Status(503, Some(3600)));
-    let mut orders = Orders::default();
-    let mut sender = Sender::new(&shared, shared.process(), Box::new(tracker), &mut orders);
+    let mut hand = Hand::new(&shared, shared.process());
+    let mut sender = Sender::new(&shared, shared.process(), Box::new(tracker), &mut hand);
     let mut calls = 0;
     for _ in 0..30 {
         record(&shared, "");
@@ -245,8 +245,8 @@ fn callers_who_never_pause_do_not_shut_out_one_who_waits() {
     let shared = Arc::new(shared(|_| {}));
     (0..5).for_each(|_| record(&shared, ""));
     let endless = Endless { shared: Arc::clone(&shared), flushed: None, requests: 0 };
-    let mut orders = Orders::default();
-    Sender::new(&shared, shared.process(), Box::new(endless), &mut orders).turn();
+    let mut hand = Hand::new(&shared, shared.process());
+    Sender::new(&shared, shared.process(), Box::new(endless), &mut hand).turn();
     assert_eq!(balanced(&shared).queued, 0);
 }
 
@@ -271,8 +271,8 @@ fn somebody_elses_200_deletes_no_spooled_segment() {
     let tracker = Tracker::default();
     let halve = Step::Status(413, None);
     tracker.0.lock().unwrap().script = [Step::Garbage, Step::Miscount(-1), halve].into();
-    let mut orders = Orders::default();
-    let mut sender = Sender::new(&heir, heir.process(), Box::new(tracker.clone()), &mut orders);
+    let mut hand = Hand::new(&heir, heir.process());
+    let mut sender = Sender::new(&heir, heir.process(), Box::new(tracker.clone()), &mut hand);
     for _ in 0..6 {
         let settled = tracker.0.lock().unwrap().acknowledged == 4;
         assert_eq!(segments(dir.path()), if settled { 0 } else { 1 });

@@ -1,10 +1,14 @@
 //! The one background thread of a client: what it is asked, how it is started,
 //! and what happens should it panic.
 
+mod hand;
 #[cfg(test)]
 mod ledger;
 mod orders;
+mod parcel;
 mod sender;
+#[cfg(test)]
+mod spooling;
 #[cfg(test)]
 mod stage;
 
@@ -21,7 +25,7 @@ use crate::process::{Process, Shared};
 use crate::quiet;
 use crate::stats::DropReason;
 use crate::transport::Transport;
-use orders::Orders;
+use hand::Hand;
 use sender::Sender;
 
 /// Should the worker panic at once, every time, it must not eat a processor.
@@ -53,22 +57,20 @@ fn supervise(shared: &Shared) {
     keep_going(shared, process, || shared.route.open(&process.outbox));
 }
 
-/// A panic costs what the worker held, is counted, and starts it anew; what it
-/// was asked to do still stands.
+/// A panic costs what was just being encoded or sent, is counted, and starts the
+/// worker anew; what it was asked to do still stands.
 fn keep_going(shared: &Shared, process: &Process, open: impl Fn() -> Box<dyn Transport>) {
-    let mut orders = Orders::default();
-    while let Err(message) =
-        quiet::catch(|| Sender::new(shared, process, open(), &mut orders).run())
+    let mut hand = Hand::new(shared, process);
+    while let Err(message) = quiet::catch(|| Sender::new(shared, process, open(), &mut hand).run())
     {
-        mourn(process, &mut orders, &message);
+        mourn(process, &mut hand, &message);
         thread::park_timeout(RESTART_PAUSE);
     }
 }
 
-fn mourn(process: &Process, orders: &mut Orders, message: &str) {
-    let lost = process.counters.in_hand.swap(0, Relaxed);
+fn mourn(process: &Process, hand: &mut Hand<'_>, message: &str) {
+    let lost = hand.take_stock();
     process.counters.drop(DropReason::WorkerLost, lost);
     process.counters.worker_restarts.fetch_add(1, Relaxed);
-    orders.forgive();
     process.log(format!("the worker panicked, {lost} checkpoints are lost: {message}"));
 }

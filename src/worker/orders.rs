@@ -53,11 +53,6 @@ impl Orders {
         self.settled += count;
     }
 
-    /// A panic took what was in hand, and it was counted as lost.
-    pub(super) fn forgive(&mut self) {
-        self.settled = self.taken;
-    }
-
     /// Whether somebody waits, so that no batch should wait for company.
     pub(super) fn are_urgent(&self) -> bool {
         self.stop.is_some() || !self.waiters.is_empty()

@@ -2,78 +2,65 @@
 //! while the tracker is away. Every wait is a wait for commands, so that it can
 //! always be interrupted.
 
-use std::collections::VecDeque;
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
-use super::orders::Orders;
-use crate::batch::{Batch, Encoder, Envelope, Limits};
+use super::hand::Hand;
+use super::parcel::Parcel;
+use crate::batch::Envelope;
 use crate::clock::Now;
 use crate::id;
 use crate::process::{Command, Process, Shared};
 use crate::quiet;
 use crate::retry::{Backoff, Fate, fate};
-use crate::spool::{Segment, Spool};
 use crate::stats::DropReason;
+use crate::token::Token;
 use crate::transport::{Reply, Transport};
 use crate::wire::limits::ACCEPTANCE_AGE_MS;
 use crate::wire::{Answer, Timestamp};
 
-pub(super) struct Sender<'a> {
+/// With a spool, what was recorded is on disk after this long at most, unless a
+/// request is under way.
+const SPOOL_BEAT: Duration = Duration::from_millis(100);
+
+pub(super) struct Sender<'a, 'h> {
     shared: &'a Shared,
     process: &'a Process,
-    encoder: Encoder<'a>,
-    limits: Limits,
     transport: Box<dyn Transport>,
-    spool: Spool,
+    hand: &'h mut Hand<'a>,
+    token: Token<'a>,
     backoff: Backoff,
     /// No attempt before this monotonic time: the tracker is away.
     held_until_ns: Option<u64>,
-    /// The batch that is being filled.
-    open: Batch,
-    /// Batches to be sent, the first one next; more than one only after a 413.
-    closed: VecDeque<Batch>,
     body: Vec<u8>,
-    orders: &'a mut Orders,
 }
 
-impl<'a> Sender<'a> {
+impl<'a, 'h> Sender<'a, 'h> {
     pub(super) fn new(
         shared: &'a Shared,
         process: &'a Process,
         transport: Box<dyn Transport>,
-        orders: &'a mut Orders,
+        hand: &'h mut Hand<'a>,
     ) -> Self {
         let config = &shared.config;
         offer_interrupt(process, transport.as_ref());
         Sender {
             shared,
             process,
-            encoder: Encoder { registry: &shared.registry, service: &config.service },
-            limits: Limits {
-                items: config.batch_items,
-                bytes: config.batch_bytes,
-                age: config.batch_age(),
-            },
             transport,
-            spool: Spool::new(config.spool_dir.as_deref(), process.instance_id),
+            hand,
+            token: Token::new(process, config.token_file.clone()),
             backoff: Backoff::of(config),
             held_until_ns: None,
-            open: Batch::default(),
-            closed: VecDeque::new(),
             body: Vec::new(),
-            orders,
         }
     }
 
     pub(super) fn run(&mut self) {
         loop {
             self.turn();
-            if self.orders.gone {
-                return;
-            }
-            if self.is_finished() {
+            if self.hand.orders.gone || self.is_finished() {
                 return self.leave();
             }
             if let Ok(command) = self.process.commands().recv_timeout(self.patience()) {
@@ -86,16 +73,17 @@ impl<'a> Sender<'a> {
         if matches!(command, Command::ShutDown { .. }) {
             self.held_until_ns = None; // one more attempt, however long the wait was
         }
-        self.orders.note(command, self.process.queue.len() as u64);
+        self.hand.note(command);
     }
 
     fn patience(&self) -> Duration {
         let now = self.shared.clock.now();
         let wait = match self.held_until_ns {
             Some(until) => Duration::from_nanos(until.saturating_sub(now.mono_ns)),
-            None => self.open.patience(now.wall_ms, &self.limits).unwrap_or(self.limits.age),
+            None => self.hand.patience(now),
         };
-        match self.orders.stop_by() {
+        let wait = if self.hand.has_spool() { wait.min(SPOOL_BEAT) } else { wait };
+        match self.hand.orders.stop_by() {
             Some(until) => wait.min(until.saturating_duration_since(Instant::now())),
             None => wait,
         }
@@ -109,85 +97,77 @@ impl<'a> Sender<'a> {
                 self.obey(command);
             }
             let now = self.shared.clock.now();
-            self.fill(now);
-            self.orders.answer_waiters();
-            if self.orders.gone || self.is_held(now) || self.orders.is_late() {
+            let is_held = self.is_held(now);
+            self.hand.fill(now, !is_held);
+            self.hand.orders.answer_waiters();
+            if self.hand.orders.gone || is_held || self.hand.orders.is_late() {
                 return;
             }
-            match self.closed.pop_front() {
-                Some(batch) => self.attempt(batch, now),
+            match self.hand.next() {
+                Some(parcel) => self.attempt(parcel, now),
                 None => break,
             }
         }
-        // Only now, as the queue is drained: while the tracker is away, a crowd
-        // in it is no reason to call again with every record.
-        self.process.queue.heard();
-        if self.hand_is_empty() && self.process.queue.len() == 0 {
+        if self.hand.is_empty() && self.process.queue.len() == 0 {
             self.shared.clock.renew_anchor();
-            if self.orders.stop_by().is_none() {
-                self.send_adopted();
+            if self.hand.orders.stop_by().is_none() {
+                let now = self.shared.clock.now();
+                if let Some(parcel) = self.hand.next_adopted(now) {
+                    self.attempt(parcel, now);
+                }
             }
         }
     }
 
-    fn fill(&mut self, now: Now) {
-        if !self.closed.is_empty() {
-            return; // bounded: what is in hand goes first
+    fn attempt(&mut self, mut parcel: Parcel, now: Now) {
+        self.hand.expire(&mut parcel, now.wall_ms - ACCEPTANCE_AGE_MS);
+        if parcel.is_empty() {
+            return self.hand.finish(parcel);
         }
-        while !self.open.is_full(&self.limits) {
-            let Some(record) = self.process.queue.pop() else { break };
-            self.orders.take();
-            self.process.counters.in_hand.fetch_add(1, Relaxed);
-            let mut trimmed = 0;
-            self.open.add(record.wall_ms(), |out| trimmed = self.encoder.encode(&record, out));
-            self.process.counters.trimmed.fetch_add(trimmed, Relaxed);
-        }
-        let hurried = self.orders.are_urgent();
-        let aged = self.open.patience(now.wall_ms, &self.limits) == Some(Duration::ZERO);
-        if !self.open.is_empty() && (hurried || aged || self.open.is_full(&self.limits)) {
-            self.closed.push_back(std::mem::take(&mut self.open));
-        }
-    }
-
-    fn attempt(&mut self, mut batch: Batch, now: Now) {
-        let expired = batch.expire(now.wall_ms - ACCEPTANCE_AGE_MS) as u64;
-        self.drop(DropReason::Expired, expired);
-        if batch.is_empty() {
-            return;
-        }
-        let stats = self.process.stats();
-        let sent_at = Timestamp::from_millis(now.wall_ms);
-        let sdk = &self.shared.config.sdk;
-        Envelope::own(sent_at, self.process.instance_id, sdk, &stats).write(&batch, &mut self.body);
-        let reply = self.send_body();
+        let reply = self.send(&parcel);
         match fate(&reply) {
-            Fate::Settled => match read_answer(&reply, batch.len()) {
-                Some(answer) => self.settle(&batch, &answer),
-                None => self.hold(batch, &not_an_answer()),
+            Fate::Settled => match read_answer(&reply, parcel.len()) {
+                Some(answer) => self.settle(parcel, &answer),
+                None => self.hold(parcel, &not_an_answer()),
             },
             Fate::Refused => {
                 self.process.log(format!("a batch was refused for good: {}", describe(&reply)));
-                self.drop(DropReason::Refused, batch.len() as u64);
-                self.recovered();
+                self.give_up(parcel, DropReason::Refused);
             }
-            Fate::Halve if batch.len() == 1 => {
+            Fate::Halve if parcel.len() == 1 => {
                 self.process.log("a checkpoint is too large for the tracker");
-                self.drop(DropReason::TooLarge, 1);
-                self.recovered();
+                self.give_up(parcel, DropReason::TooLarge);
             }
-            Fate::Halve => {
-                let (first, rest) = batch.halve();
-                self.closed.push_front(rest);
-                self.closed.push_front(first);
-            }
-            Fate::Hold => self.hold(batch, &reply),
+            Fate::Halve => self.hand.split(parcel),
+            Fate::Hold => self.hold(parcel, &reply),
         }
     }
 
-    fn send_body(&mut self) -> Reply {
+    /// One attempt; a second one at once if the token was refused and there is
+    /// another by now.
+    fn send(&mut self, parcel: &Parcel) -> Reply {
+        let token = self.token.current();
+        let reply = self.send_with(parcel, token.as_deref());
+        if !matches!(reply, Reply::Answer { status: 401, .. }) {
+            return reply;
+        }
+        self.token.doubt();
+        match self.token.current() {
+            newer if newer == token => reply,
+            newer => self.send_with(parcel, newer.as_deref()),
+        }
+    }
+
+    fn send_with(&mut self, parcel: &Parcel, token: Option<&str>) -> Reply {
+        let sent_at = Timestamp::from_millis(self.shared.clock.now().wall_ms);
+        let (stats, sdk) = (self.process.stats(), &self.shared.config.sdk);
+        let envelope = match &parcel.origin {
+            None => Envelope::own(sent_at, self.process.instance_id, sdk, &stats),
+            Some(dead) => Envelope::adopted(sent_at, dead.instance_id, &dead.sdk),
+        };
+        envelope.write(&parcel.batch, &mut self.body);
         self.process.counters.requests.fetch_add(1, Relaxed);
-        let token = self.process.token();
-        let attempt = || self.transport.send(&self.body, token.as_deref());
+        let attempt = || self.transport.send(&self.body, token);
         // The HTTP client panics where the host may start no more threads, as it
         // looks names up in one: an attempt that failed, and no loss.
         quiet::catch(attempt).unwrap_or_else(|message| {
@@ -197,44 +177,51 @@ impl<'a> Sender<'a> {
         })
     }
 
-    fn settle(&mut self, batch: &Batch, answer: &Answer) {
-        let rejected = answer.rejected.len() as u64;
-        self.process.counters.rejected.fetch_add(rejected, Relaxed);
-        self.process.counters.acknowledged.fetch_add(batch.len() as u64 - rejected, Relaxed);
-        self.let_go(batch.len() as u64);
+    fn settle(&mut self, parcel: Parcel, answer: &Answer) {
+        let (sent, rejected) = (parcel.len(), answer.rejected.len());
+        let (counters, is_own) = (&self.process.counters, parcel.is_own());
+        // First, so that nobody who reads the counters finds it both on disk and
+        // acknowledged.
+        self.hand.finish(parcel);
+        if is_own {
+            counters.rejected.fetch_add(rejected as u64, Relaxed);
+            counters.acknowledged.fetch_add((sent - rejected) as u64, Relaxed);
+            self.hand.let_go(sent);
+        } else {
+            counters.adopted.fetch_add(sent as u64, Relaxed);
+        }
         if let Some(first) = answer.rejected.first() {
             let field = first.field.as_deref().unwrap_or("-");
             self.process.log(format!(
-                "{rejected} of {} checkpoints rejected; the first: {} ({field}): {}",
-                batch.len(),
-                first.code,
-                first.detail
+                "{rejected} of {sent} checkpoints rejected; the first: {} ({field}): {}",
+                first.code, first.detail
             ));
         }
         self.recovered();
     }
 
-    fn hold(&mut self, batch: Batch, reply: &Reply) {
-        let wait = self.back_off(reply);
-        let (count, reason) = (batch.len(), describe(reply));
-        self.closed.push_front(batch);
-        self.process.counters.retries.fetch_add(1, Relaxed);
-        if self.backoff.failures() == 1 {
-            let endpoint = &self.shared.config.endpoint;
-            self.process.log(format!(
-                "{endpoint}: {reason}; {count} checkpoints wait, next attempt in {wait:?}"
-            ));
-        }
+    fn give_up(&mut self, parcel: Parcel, reason: DropReason) {
+        self.hand.lose(&parcel, reason, parcel.len());
+        self.hand.finish(parcel);
+        self.recovered();
     }
 
-    fn back_off(&mut self, reply: &Reply) -> Duration {
+    fn hold(&mut self, parcel: Parcel, reply: &Reply) {
         let retry_after = match reply {
             Reply::Answer { retry_after, .. } => *retry_after,
             Reply::Failed(_) => None,
         };
         let wait = self.backoff.failed(id::random(), retry_after);
         self.hold_for(wait);
-        wait
+        self.process.counters.retries.fetch_add(1, Relaxed);
+        if self.backoff.failures() == 1 {
+            let (endpoint, count) = (&self.shared.config.endpoint, parcel.len());
+            let reason = describe(reply);
+            self.process.log(format!(
+                "{endpoint}: {reason}; {count} checkpoints wait, next attempt in {wait:?}"
+            ));
+        }
+        self.hand.put_back(parcel);
     }
 
     fn recovered(&mut self) {
@@ -245,8 +232,7 @@ impl<'a> Sender<'a> {
         if self.backoff.failures() > 0 {
             self.process.log(format!("{} answers again", self.shared.config.endpoint));
         }
-        let backlog = self.closed.len() + self.process.queue.len().div_ceil(self.limits.items);
-        let wait = self.backoff.succeeded(id::random(), backlog);
+        let wait = self.backoff.succeeded(id::random(), self.hand.backlog());
         self.hold_for(wait);
     }
 
@@ -255,20 +241,10 @@ impl<'a> Sender<'a> {
         self.held_until_ns = Some(now.saturating_add(wait.as_nanos() as u64));
     }
 
-    fn drop(&mut self, reason: DropReason, count: u64) {
-        self.process.counters.drop(reason, count);
-        self.let_go(count);
-    }
-
-    fn let_go(&mut self, count: u64) {
-        self.orders.settle(count);
-        self.process.counters.in_hand.fetch_sub(count, Relaxed);
-    }
-
     fn is_held(&mut self, now: Now) -> bool {
         // Spreading a backlog is a courtesy to the tracker: whoever waits for a
         // flush comes first.
-        let is_waived = self.backoff.failures() == 0 && self.orders.are_urgent();
+        let is_waived = self.backoff.failures() == 0 && self.hand.orders.are_urgent();
         let is_held = self.held_until_ns.is_some_and(|until| now.mono_ns < until) && !is_waived;
         if !is_held {
             self.held_until_ns = None;
@@ -276,67 +252,17 @@ impl<'a> Sender<'a> {
         is_held
     }
 
-    fn hand_is_empty(&self) -> bool {
-        self.open.is_empty() && self.closed.is_empty()
-    }
-
-    /// One segment of a dead process, when there is nothing of our own to send.
-    fn send_adopted(&mut self) {
-        let Some(segment) = self.spool.next() else { return };
-        let sent_at = Timestamp::from_millis(self.shared.clock.now().wall_ms);
-        let envelope = Envelope::adopted(sent_at, segment.instance_id, &segment.sdk);
-        envelope.write(&segment.batch, &mut self.body);
-        let reply = self.send_body();
-        match fate(&reply) {
-            Fate::Settled => match read_answer(&reply, segment.batch.len()) {
-                Some(_) => {
-                    self.spool.finish(segment);
-                    self.recovered();
-                }
-                None => self.put_back(segment, &not_an_answer()),
-            },
-            Fate::Halve if segment.batch.len() > 1 => self.spool.split(segment),
-            Fate::Refused | Fate::Halve => {
-                let (count, reason) = (segment.batch.len(), describe(&reply));
-                self.process.log(format!("{count} spooled checkpoints were refused: {reason}"));
-                self.spool.finish(segment);
-                self.recovered();
-            }
-            Fate::Hold => self.put_back(segment, &reply),
-        }
-    }
-
-    fn put_back(&mut self, segment: Segment, reply: &Reply) {
-        self.back_off(reply);
-        self.spool.put_back(segment);
-    }
-
     fn is_finished(&self) -> bool {
-        let drained = self.hand_is_empty() && self.process.queue.len() == 0;
-        self.orders.stop_by().is_some() && (drained || self.orders.is_late())
+        let drained = self.hand.is_empty() && self.process.queue.len() == 0;
+        let orders = &self.hand.orders;
+        orders.stop_by().is_some() && (drained || orders.is_late())
     }
 
-    /// What could not be sent goes to the spool, or is dropped and counted.
+    /// What could not be sent is left to the next process, or dropped and counted.
     fn leave(&mut self) {
-        loop {
-            let now = self.shared.clock.now();
-            self.fill(now);
-            let Some(batch) = self.closed.pop_front() else { break };
-            let count = batch.len() as u64;
-            match self.spool.store(&batch, &self.shared.config.sdk) {
-                Ok(true) => {
-                    self.process.counters.spooled.fetch_add(count, Relaxed);
-                    self.let_go(count);
-                }
-                Ok(false) => self.drop(DropReason::ShutDown, count),
-                Err(e) => {
-                    self.process.log(format!("the spool refused {count} checkpoints: {e}"));
-                    self.drop(DropReason::ShutDown, count);
-                }
-            }
-        }
+        self.hand.hand_over();
         self.process.stop_worker();
-        self.orders.answer_all();
+        self.hand.orders.answer_all();
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, bounded};
+use serde_json::value::RawValue;
 
 use crate::config::{Config, TransportKind};
 use crate::definition;
@@ -15,7 +16,7 @@ use crate::queue::{Mark, Record, Texts};
 use crate::quiet;
 use crate::stats::Stats;
 use crate::transport::{Interrupt, Reply, Transport};
-use crate::wire::{Answer, Body, CorrelationId, Rejected};
+use crate::wire::{Answer, Body, Checkpoint, CheckpointId, CorrelationId, Rejected};
 
 #[derive(Clone, Debug)]
 pub(super) enum Step {
@@ -41,6 +42,9 @@ pub(super) struct Book {
     pub(super) script: VecDeque<Step>,
     pub(super) acknowledged: u64,
     pub(super) rejected: u64,
+    /// Ids of what was acknowledged, and under whose name it came.
+    pub(super) ids: Vec<CheckpointId>,
+    pub(super) instances: Vec<CheckpointId>,
 }
 
 impl Transport for Tracker {
@@ -50,6 +54,8 @@ impl Transport for Tracker {
         let count = batch.checkpoints.len();
         let mut book = self.0.lock().unwrap_or_else(|broken| broken.into_inner());
         let all = Step::Accept { rejected: 0, duplicate: 0 };
+        let id = |raw: &RawValue| Checkpoint::parse(raw.get()).unwrap().id.unwrap();
+        let ids: Vec<_> = batch.checkpoints.iter().map(|raw| id(raw)).collect();
         match book.script.pop_front().unwrap_or(all) {
             Step::Accept { rejected, duplicate } => {
                 let rejected = rejected.min(count);
@@ -57,6 +63,8 @@ impl Transport for Tracker {
                 let duplicate = duplicate.min(accepted);
                 book.rejected += rejected as u64;
                 book.acknowledged += accepted;
+                book.ids.extend(ids);
+                book.instances.extend(batch.instance_id);
                 answer(accepted - duplicate, duplicate, rejected)
             }
             Step::Miscount(by) => answer((count as u64).saturating_add_signed(by.into()), 0, 0),

@@ -68,6 +68,11 @@ class labkit_stats(ctypes.Structure):
         ("requests", c_uint64),
         ("retries", c_uint64),
         ("worker_restarts", c_uint64),
+        ("dropped_spool_full", c_uint64),
+        ("dropped_spool_lost", c_uint64),
+        ("spooled", c_uint64),
+        ("adopted", c_uint64),
+        ("adopted_lost", c_uint64),
     )
 
 

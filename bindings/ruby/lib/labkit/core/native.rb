@@ -62,7 +62,8 @@ module Labkit
       STATS_FIELDS = %i[
         recorded acknowledged rejected queued dropped dropped_queue_full dropped_queue_bytes
         dropped_shut_down dropped_expired dropped_refused dropped_too_large dropped_worker_lost
-        trimmed requests retries worker_restarts
+        trimmed requests retries worker_restarts dropped_spool_full dropped_spool_lost
+        spooled adopted adopted_lost
       ].freeze
 
       TEXT = %i[pointer size_t].freeze

@@ -1,0 +1,308 @@
+//! What the worker holds: the batch that is being filled, those that wait for
+//! an answer and, with a spool, a copy of each on disk; and what it was asked.
+//! It outlives a panic.
+//!
+//! Without a spool no more than one full batch waits, and the rest stays in the
+//! queue. With one the queue is always drained, and what waits behind the first
+//! batch is kept on disk only.
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use super::orders::Orders;
+use super::parcel::Parcel;
+use crate::batch::{Encoder, Limits};
+use crate::clock::Now;
+use crate::process::{Command, Process, Shared};
+use crate::spool::{Adoption, Spool};
+use crate::stats::DropReason;
+
+pub(super) struct Hand<'a> {
+    process: &'a Process,
+    encoder: Encoder<'a>,
+    limits: Limits,
+    pub(super) orders: Orders,
+    spool: Spool,
+    /// The batch that is being filled.
+    open: Parcel,
+    /// Closed ones, the next one first.
+    waiting: VecDeque<Parcel>,
+    /// Of dead processes: read, and not settled yet.
+    adopted: VecDeque<Parcel>,
+    /// The disk refused the last write.
+    is_failing: bool,
+}
+
+impl<'a> Hand<'a> {
+    pub(super) fn new(shared: &'a Shared, process: &'a Process) -> Self {
+        let config = &shared.config;
+        Hand {
+            process,
+            encoder: Encoder { registry: &shared.registry, service: &config.service },
+            limits: Limits::of(config),
+            orders: Orders::default(),
+            spool: Spool::new(config, process.instance_id, &process.spool_locks),
+            open: Parcel::default(),
+            waiting: VecDeque::new(),
+            adopted: VecDeque::new(),
+            is_failing: false,
+        }
+    }
+
+    pub(super) fn note(&mut self, command: Command) {
+        self.orders.note(command, self.process.queue.len() as u64);
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.open.is_empty() && self.waiting.is_empty()
+    }
+
+    /// Closed batches that wait, and those that the queue would make.
+    pub(super) fn backlog(&self) -> usize {
+        self.waiting.len() + self.process.queue.len().div_ceil(self.limits.items)
+    }
+
+    pub(super) fn has_spool(&self) -> bool {
+        self.spool.is_on()
+    }
+
+    /// How long the open batch may still wait for company.
+    pub(super) fn patience(&self, now: Now) -> Duration {
+        self.open.batch.patience(now.wall_ms, &self.limits).unwrap_or(self.limits.age)
+    }
+
+    /// Takes from the queue what there is room for, in memory or on disk, and
+    /// closes what is full; if it `may_leave`, also what is due, and then no more
+    /// than one batch.
+    pub(super) fn fill(&mut self, now: Now, may_leave: bool) {
+        // Callers who never pause must not keep it from anything else.
+        for _ in 0..=self.backlog() {
+            let has_room = self.waiting.is_empty() || (self.spool.is_on() && !self.is_failing);
+            if !has_room && !self.save() {
+                return; // bounded: what is in hand goes first
+            }
+            let is_drained = self.draw();
+            self.save();
+            let is_aged = self.patience(now) == Duration::ZERO;
+            let is_due = may_leave && (is_aged || self.orders.are_urgent());
+            if !self.open.is_empty() && (is_due || self.open.batch.is_full(&self.limits)) {
+                self.close();
+            }
+            if is_drained || (may_leave && !self.waiting.is_empty()) {
+                return;
+            }
+        }
+    }
+
+    /// Fills the open batch from the queue; true if that is empty now.
+    fn draw(&mut self) -> bool {
+        let counters = &self.process.counters;
+        while !self.open.batch.is_full(&self.limits) {
+            let Some(record) = self.process.queue.pop() else {
+                self.process.queue.heard();
+                return true;
+            };
+            self.orders.take();
+            counters.in_hand.fetch_add(1, Relaxed);
+            let (encoder, mut trimmed) = (&self.encoder, 0);
+            self.open.batch.add(record.wall_ms(), |out| trimmed = encoder.encode(&record, out));
+            counters.trimmed.fetch_add(trimmed, Relaxed);
+        }
+        false
+    }
+
+    /// The first one stays in memory, to be sent without being read.
+    fn close(&mut self) {
+        let mut parcel = std::mem::take(&mut self.open);
+        if !self.waiting.is_empty() {
+            parcel.put_down();
+        }
+        self.waiting.push_back(parcel);
+    }
+
+    /// The next of this process's own batches, read back if it was on disk only.
+    pub(super) fn next(&mut self) -> Option<Parcel> {
+        while let Some(mut parcel) = self.waiting.pop_front() {
+            let (gone, reason) = parcel.pick_up(&self.spool, &self.process.counters.spooled);
+            if gone > 0 {
+                self.process.log(format!("{gone} spooled checkpoints are lost: {reason}"));
+                self.lose(&parcel, DropReason::SpoolLost, gone);
+            }
+            match parcel.is_empty() {
+                true => self.finish(parcel),
+                false => return Some(parcel),
+            }
+        }
+        None
+    }
+
+    /// The next batch that a dead process left.
+    pub(super) fn next_adopted(&mut self, now: Now) -> Option<Parcel> {
+        if let Some(parcel) = self.adopted.pop_front() {
+            return Some(parcel);
+        }
+        self.spool.look(now.mono_ns);
+        while let Some(adoption) = self.spool.adopt() {
+            if let Some(parcel) = self.take_in(adoption) {
+                return Some(parcel);
+            }
+        }
+        None
+    }
+
+    fn take_in(&mut self, adoption: Result<Adoption, String>) -> Option<Parcel> {
+        let lost = &self.process.counters.adopted_lost;
+        let adoption = match adoption {
+            Ok(adoption) => adoption,
+            Err(reason) => {
+                lost.fetch_add(1, Relaxed); // how many they were, nobody can tell
+                self.process.log(format!("a segment of the spool was set aside: {reason}"));
+                return None;
+            }
+        };
+        let Adoption { origin, batch, copy, damaged } = adoption;
+        if damaged > 0 {
+            lost.fetch_add(damaged as u64, Relaxed);
+            self.process
+                .log(format!("{damaged} checkpoints of {} are damaged", origin.instance_id));
+        }
+        let parcel = Parcel::adopted(origin, batch, copy);
+        match parcel.is_empty() {
+            true => {
+                self.finish(parcel);
+                None
+            }
+            false => Some(parcel),
+        }
+    }
+
+    /// The tracker is away: it is the next one again, and has to wait.
+    pub(super) fn put_back(&mut self, parcel: Parcel) {
+        match parcel.is_own() {
+            true => self.waiting.push_front(parcel),
+            false => self.adopted.push_front(parcel),
+        }
+        self.sync();
+    }
+
+    /// Too large for the tracker: its halves are the next ones.
+    pub(super) fn split(&mut self, parcel: Parcel) {
+        let (first, rest) = parcel.halve();
+        let queue = if rest.is_own() { &mut self.waiting } else { &mut self.adopted };
+        queue.push_front(rest);
+        queue.push_front(first);
+    }
+
+    /// All of it is answered for, or lost.
+    pub(super) fn finish(&mut self, parcel: Parcel) {
+        parcel.finish(&mut self.spool, &self.process.counters.spooled);
+    }
+
+    /// Removes what the tracker would find too old.
+    pub(super) fn expire(&mut self, parcel: &mut Parcel, earliest_ms: i64) {
+        let expired = parcel.expire(earliest_ms, &self.process.counters.spooled);
+        self.lose(parcel, DropReason::Expired, expired);
+    }
+
+    /// Accounts for `count` checkpoints of `parcel` that will not be sent.
+    pub(super) fn lose(&mut self, parcel: &Parcel, reason: DropReason, count: usize) {
+        if parcel.is_own() {
+            self.process.counters.drop(reason, count as u64);
+            self.let_go(count);
+        } else {
+            self.process.counters.adopted_lost.fetch_add(count as u64, Relaxed);
+        }
+    }
+
+    /// So many of our own have left, one way or another.
+    pub(super) fn let_go(&mut self, count: usize) {
+        self.orders.settle(count as u64);
+        self.process.counters.in_hand.fetch_sub(count as u64, Relaxed);
+    }
+}
+
+/// The copies on disk.
+impl Hand<'_> {
+    /// Brings them up to date; false if there is no spool, or if it refuses. The
+    /// quota is kept at the cost of the oldest.
+    fn save(&mut self) -> bool {
+        if !self.spool.is_on() {
+            return false;
+        }
+        let on_disk = &self.process.counters.spooled;
+        let mut parcels = self.waiting.iter_mut().chain(std::iter::once(&mut self.open));
+        let result = parcels.try_for_each(|parcel| parcel.save(&mut self.spool, on_disk));
+        self.report(result);
+        while self.spool.is_over_quota() && self.evict() {}
+        !self.is_failing
+    }
+
+    /// What has to wait should survive a power cut, too.
+    fn sync(&mut self) {
+        let mut parcels = self.waiting.iter_mut().chain(std::iter::once(&mut self.open));
+        let result = parcels.try_for_each(|parcel| parcel.sync(&mut self.spool));
+        if result.is_err() {
+            self.report(result);
+        }
+    }
+
+    fn report(&mut self, result: io::Result<()>) {
+        let was_failing = std::mem::replace(&mut self.is_failing, result.is_err());
+        match result {
+            Err(e) if !was_failing => self
+                .process
+                .log(format!("the spool cannot be written, so what waits is in memory alone: {e}")),
+            Ok(()) if was_failing => self.process.log("the spool can be written again"),
+            _ => {}
+        }
+    }
+
+    /// Deletes the oldest segment that may go: those of the dead first, and of
+    /// our own none that is in memory, too.
+    fn evict(&mut self) -> bool {
+        let oldest = match self.adopted.pop_front() {
+            Some(parcel) => Some(parcel),
+            None => match self.spool.adopt() {
+                Some(adoption) => self.take_in(adoption),
+                None => {
+                    let at = self.waiting.iter().position(Parcel::is_on_disk);
+                    let Some(own) = at.and_then(|at| self.waiting.remove(at)) else { return false };
+                    Some(own)
+                }
+            },
+        };
+        if let Some(parcel) = oldest {
+            self.lose(&parcel, DropReason::SpoolFull, parcel.len());
+            self.finish(parcel);
+        }
+        true
+    }
+
+    /// Leaves what there is to the next process; what cannot be left is lost.
+    pub(super) fn hand_over(&mut self) {
+        loop {
+            let is_drained = self.draw();
+            self.save();
+            if !self.open.is_empty() {
+                self.close();
+            }
+            self.sync();
+            let unsaved = self.waiting.drain(..).map(|parcel| parcel.len() - parcel.saved()).sum();
+            self.process.counters.drop(DropReason::ShutDown, unsaved as u64);
+            self.let_go(unsaved);
+            if is_drained {
+                return;
+            }
+        }
+    }
+
+    /// After a panic: what it took is what the counter has and the hand has not.
+    pub(super) fn take_stock(&mut self) -> u64 {
+        let held = self.open.len() + self.waiting.iter().map(Parcel::len).sum::<usize>();
+        let lost = self.process.counters.in_hand.swap(held as u64, Relaxed) - held as u64;
+        self.orders.settle(lost);
+        lost
+    }
+}
