@@ -11,7 +11,7 @@ use std::sync::Arc;
 use super::folder::{Folder, Locks};
 use crate::wire::CheckpointId;
 
-/// Folders adopted at a time; the others' turn comes with the next look.
+/// Folders adopted at a time; the others' turn comes when these are settled.
 const FOLDERS: usize = 64;
 /// Entries looked at in one go, those of the folders included.
 const ENTRIES: usize = 4_096;
@@ -54,8 +54,11 @@ impl Adopted {
                 continue;
             }
             if let Ok(folder) = Folder::take(entry.path(), locks) {
-                self.orphans.extend(segments(folder.path(), instance_id, &mut budget));
-                self.folders.push(folder);
+                let orphans = segments(folder.path(), instance_id, &mut budget);
+                if !orphans.is_empty() {
+                    self.orphans.extend(orphans);
+                    self.folders.push(folder);
+                }
             }
         }
     }

@@ -167,13 +167,12 @@ impl Spool {
         if !place.adopted.orphans.is_empty() || !place.looked_ns.is_none_or(is_due) {
             return;
         }
-        place.looked_ns = Some(now_ns);
+        place.adopted.release();
         place.adopted.look(&place.dir, place.instance_id, &place.locks);
+        // After what was found there may be more.
+        place.looked_ns = place.adopted.orphans.is_empty().then_some(now_ns);
         let found: u64 = place.adopted.orphans.iter().map(|orphan| orphan.bytes).sum();
         place.bytes = place.bytes.saturating_add(found);
-        if place.adopted.orphans.is_empty() {
-            place.adopted.release();
-        }
     }
 
     /// The oldest segment of a dead process. One that cannot be read is set

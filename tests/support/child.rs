@@ -28,8 +28,24 @@ fn make(kind: Kind) -> libc::pid_t {
     }
 }
 
-/// Runs `child` in a process of its own, and fails unless it returns true in time.
-pub fn in_child(kind: Kind, child: impl FnOnce() -> bool) {
+/// A process that is running.
+pub struct Child(Pid);
+
+impl Child {
+    pub fn pid(&self) -> Pid {
+        self.0
+    }
+
+    pub fn wait(self) -> WaitStatus {
+        waitpid(self.0, None).unwrap()
+    }
+
+    /// Leaves it to whoever looks after orphans.
+    pub fn orphan(self) {}
+}
+
+/// Starts `child` in a process of its own; it exits with 0 if that returns true.
+pub fn start(kind: Kind, child: impl FnOnce() -> bool) -> Child {
     match make(kind) {
         0 => {
             // SAFETY: only sets a timer.
@@ -38,8 +54,14 @@ pub fn in_child(kind: Kind, child: impl FnOnce() -> bool) {
             // SAFETY: ends the child at once, without the parent's exit handlers.
             unsafe { libc::_exit(i32::from(!fine)) }
         }
-        pid => expect_exit(pid, kind),
+        pid => Child(Pid::from_raw(pid)),
     }
+}
+
+/// Runs `child` in a process of its own, and fails unless it returns true in time.
+pub fn in_child(kind: Kind, child: impl FnOnce() -> bool) {
+    let status = start(kind, child).wait();
+    assert!(matches!(status, WaitStatus::Exited(_, 0)), "{kind:?}: {status:?}");
 }
 
 /// Forks and becomes `true`, as a host's `system` does.
