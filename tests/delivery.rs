@@ -130,6 +130,79 @@ fn a_token_that_is_set_at_run_time_goes_with_the_next_attempt() {
     assert_eq!(client.stats().acknowledged, 1);
 }
 
+/// Accepts whoever bears `token`.
+fn guarded(token: &'static str) -> Server {
+    Server::start(move |request| match request.head.contains(&format!("Bearer {token}\r\n")) {
+        true => Response::Accept,
+        false => plain(401),
+    })
+}
+
+#[test]
+fn a_refused_token_is_read_again_from_its_file_and_tried_at_once() {
+    let dir = Scratch::new();
+    let path = dir.path().join("token");
+    std::fs::write(&path, "old\n").unwrap();
+    let server = guarded("new");
+    // No other attempt comes for an hour.
+    let client = server.client(&format!(
+        r#","token_file":{path:?},"backoff_base_ms":3600000,"backoff_cap_ms":3600000,"batch_age_ms":60000"#
+    ));
+    record(&client, 3);
+    let replaced = dir.path().join("replaced");
+    std::fs::write(&replaced, "new\n").unwrap();
+    std::fs::rename(&replaced, &path).unwrap();
+    client.flush(SOON).unwrap();
+    let stats = client.stats();
+    assert_eq!((stats.acknowledged, stats.retries), (3, 0));
+    assert_balanced(&stats);
+}
+
+#[test]
+fn a_token_that_is_refused_for_good_holds_the_queue_and_loses_nothing() {
+    let dir = Scratch::new();
+    let path = dir.path().join("token");
+    std::fs::write(&path, "old").unwrap();
+    let server = guarded("new");
+    let client = server.client(&format!(r#","token_file":{path:?}"#));
+    record(&client, 3);
+    for _ in 0..3 {
+        assert!(server.next().head.contains("Bearer old"));
+    }
+    let stats = client.stats();
+    assert_eq!((stats.queued, stats.dropped_total()), (3, 0));
+    assert!(client.drain_log().contains("status 401"));
+    std::fs::write(&path, "new").unwrap();
+    client.flush(SOON).unwrap();
+    assert_eq!(client.stats().acknowledged, 3);
+}
+
+#[test]
+fn a_token_file_that_cannot_be_used_is_named_when_the_client_is_made() {
+    let refused = labkit::Client::from_json(
+        r#"{"definitions":"tests/scenarios/definitions","type":"web","endpoint":"http://localhost:1","token_file":"/nowhere"}"#,
+    );
+    let reason = refused.err().unwrap().to_string();
+    assert!(reason.contains("`token_file`: /nowhere: "), "{reason}");
+}
+
+#[test]
+fn a_large_request_is_compressed_and_a_small_one_is_not() {
+    let server = Server::start(|_| Response::Accept);
+    let client = server.client("");
+    for (count, is_compressed) in [(1, false), (100, true)] {
+        record(&client, count);
+        client.flush(SOON).unwrap();
+        let request = server.next();
+        assert_eq!(request.ids().len(), count);
+        assert_eq!(
+            request.head.to_ascii_lowercase().contains("\r\ncontent-encoding: gzip\r\n"),
+            is_compressed
+        );
+    }
+    assert_eq!(client.stats().acknowledged, 101);
+}
+
 #[test]
 fn nothing_is_lost_while_the_tracker_is_away() {
     let reserved = TcpListener::bind("127.0.0.1:0").unwrap();

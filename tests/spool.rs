@@ -190,7 +190,7 @@ fn a_fork_child_that_lives_on_does_not_keep_what_its_dead_parent_left() {
         let parent = spooling(&server, dir.path());
         record(&parent, 7);
         until("the parent's records are safe", || parent.stats().spooled == 7);
-        let child = start(Kind::RawClone, || {
+        let child = start(Kind::Fork, || {
             drop(let_go.try_clone());
             record(&parent, 1);
             until("the child's record is safe", || parent.stats().spooled == 1);

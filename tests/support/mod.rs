@@ -6,13 +6,14 @@ pub mod child;
 #[path = "../../src/scratch.rs"]
 pub mod scratch;
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
+use flate2::read::GzDecoder;
 use labkit::Client;
 use labkit::wire::{Body, Checkpoint};
 
@@ -140,7 +141,12 @@ pub fn read_request(reader: &mut impl BufRead) -> Option<Request> {
     let lower = head.to_ascii_lowercase();
     let (_, after) = lower.split_once("content-length:")?;
     let length: usize = after.lines().next()?.trim().parse().ok()?;
-    let mut body = vec![0; length];
-    reader.read_exact(&mut body).ok()?;
-    Some(Request { head, body: String::from_utf8(body).ok()? })
+    let mut sent = vec![0; length];
+    reader.read_exact(&mut sent).ok()?;
+    let mut body = String::new();
+    match lower.contains("content-encoding: gzip") {
+        true => GzDecoder::new(sent.as_slice()).read_to_string(&mut body).ok()?,
+        false => sent.as_slice().read_to_string(&mut body).ok()?,
+    };
+    Some(Request { head, body })
 }
