@@ -42,9 +42,10 @@ fn server() -> (SocketAddr, String) {
 }
 
 fn serve(stream: TcpStream, config: Arc<ServerConfig>) {
+    let peer = stream.peer_addr().unwrap();
     let connection = ServerConnection::new(config).unwrap();
     let mut stream = BufReader::new(StreamOwned::new(connection, stream));
-    while let Some(request) = read_request(&mut stream) {
+    while let Some(request) = read_request(&mut stream, peer) {
         let body = accepted(Request::ids(&request).len());
         let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len());
         if stream.get_mut().write_all(format!("{head}{body}").as_bytes()).is_err() {

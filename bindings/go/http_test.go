@@ -1,6 +1,7 @@
 package labkit_test
 
 import (
+	"compress/gzip"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -45,7 +46,15 @@ func (tr *tracker) accept(r *http.Request) (int, error) {
 	if kind := r.Header.Get("Content-Type"); kind != "application/json" {
 		return 0, fmt.Errorf("content type %q", kind)
 	}
-	body, err := io.ReadAll(r.Body)
+	reader := io.Reader(r.Body)
+	if r.Header.Get("Content-Encoding") == "gzip" {
+		unzipped, err := gzip.NewReader(r.Body)
+		if err != nil {
+			return 0, err
+		}
+		reader = unzipped
+	}
+	body, err := io.ReadAll(reader)
 	if err != nil {
 		return 0, err
 	}

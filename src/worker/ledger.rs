@@ -67,14 +67,15 @@ fn several<T>(
 #[test]
 fn the_ledger_balances_after_every_step_of_any_history() {
     arbtest(|u| {
-        history(several(u, 60, op)?, several(u, 30, step)?);
+        let spool = u.arbitrary::<bool>()?.then(Scratch::new);
+        history(several(u, 60, op)?, several(u, 30, step)?, spool.as_ref().map(Scratch::path));
         Ok(())
     })
     .budget_ms(2_000);
 }
 
-fn history(ops: Vec<Op>, script: Vec<Step>) {
-    let shared = shared(|_| {});
+fn history(ops: Vec<Op>, script: Vec<Step>, spool: Option<&Path>) {
+    let shared = shared(|config| config.spool_dir = spool.map(Into::into));
     let process = shared.process();
     let tracker = Tracker::default();
     tracker.0.lock().unwrap().script = script.into();
@@ -104,7 +105,7 @@ fn history(ops: Vec<Op>, script: Vec<Step>) {
     }
     let stats = balanced(&shared);
     let book = tracker.0.lock().unwrap_or_else(|broken| broken.into_inner());
-    assert_eq!(stats.queued, 0);
+    assert_eq!((stats.queued, stats.spooled), (0, 0));
     assert_eq!((stats.acknowledged, stats.rejected), (book.acknowledged, book.rejected));
     assert_eq!(stats.worker_restarts, panics);
     assert!(waiting.iter().all(|wait| wait.try_recv().is_ok()), "a flush hangs");

@@ -21,6 +21,8 @@ use labkit::wire::{Body, Checkpoint};
 pub struct Request {
     pub head: String,
     pub body: String,
+    /// Which connection it came over.
+    pub connection: SocketAddr,
 }
 
 impl Request {
@@ -79,13 +81,18 @@ impl Server {
 
 /// A quick client of the tracker at `address`; `more` are further keys, each after a comma.
 pub fn client_of(address: SocketAddr, more: &str) -> Client {
+    client_at(&format!("http://{address}"), more)
+}
+
+/// The same of a tracker with a name.
+pub fn client_at(endpoint: &str, more: &str) -> Client {
     type Keys = serde_json::Map<String, serde_json::Value>;
     let keys = |text: String| serde_json::from_str::<Keys>(&text).unwrap();
     let mut config = keys(
         r#"{"definitions":"tests/scenarios/definitions","batch_age_ms":20,"backoff_base_ms":10,"backoff_cap_ms":40}"#
             .to_owned(),
     );
-    config.extend(keys(format!(r#"{{"endpoint":"http://{address}","type":"web"{more}}}"#)));
+    config.extend(keys(format!(r#"{{"endpoint":"{endpoint}","type":"web"{more}}}"#)));
     Client::from_json(&serde_json::to_string(&config).unwrap()).unwrap()
 }
 
@@ -99,7 +106,8 @@ pub fn record(client: &Client, count: usize) {
 
 fn serve(mut stream: TcpStream, script: &Script, tell: &Sender<Request>) {
     let mut reader = BufReader::new(stream.try_clone().unwrap());
-    while let Some(request) = read_request(&mut reader) {
+    let Ok(connection) = stream.peer_addr() else { return };
+    while let Some(request) = read_request(&mut reader, connection) {
         let response = script.lock().unwrap()(&request);
         let ids = matches!(response, Response::Accept).then(|| request.ids().len());
         let _ = tell.send(request);
@@ -131,7 +139,7 @@ fn drip(stream: &mut TcpStream) {
     }
 }
 
-pub fn read_request(reader: &mut impl BufRead) -> Option<Request> {
+pub fn read_request(reader: &mut impl BufRead, connection: SocketAddr) -> Option<Request> {
     let mut head = String::new();
     while !head.ends_with("\r\n\r\n") {
         if reader.read_line(&mut head).ok()? == 0 {
@@ -148,5 +156,5 @@ pub fn read_request(reader: &mut impl BufRead) -> Option<Request> {
         true => GzDecoder::new(sent.as_slice()).read_to_string(&mut body).ok()?,
         false => sent.as_slice().read_to_string(&mut body).ok()?,
     };
-    Some(Request { head, body })
+    Some(Request { head, body, connection })
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
 import json
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -32,6 +33,8 @@ class Tracker:
         return [checkpoint for envelope in self.envelopes for checkpoint in envelope["checkpoints"]]
 
     def take(self, headers, body):
+        if headers["Content-Encoding"] == "gzip":
+            body = gzip.decompress(body)
         envelope = json.loads(body)
         missing = ENVELOPE - envelope.keys()
         missing |= {key for item in envelope["checkpoints"] for key in CHECKPOINT - item.keys()}

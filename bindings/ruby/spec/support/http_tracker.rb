@@ -2,6 +2,7 @@
 
 require "json"
 require "socket"
+require "zlib"
 
 # A tracker in a thread: takes batches, checks the envelope, and keeps what
 # came. Plain sockets, as the standard library has no HTTP server.
@@ -76,6 +77,7 @@ class HttpTracker
   end
 
   def answer(line, headers, text)
+    text = Zlib.gunzip(text) if headers["content-encoding"] == "gzip"
     body = JSON.parse(text)
     check(line == "POST /v1/checkpoints HTTP/1.1", line)
     check(headers["content-type"] == "application/json", headers)
