@@ -6,6 +6,7 @@ mod peer;
 mod process;
 mod record;
 mod report;
+mod worst;
 
 use report::Report;
 
@@ -44,12 +45,34 @@ fn whole_process(report: &mut Report) {
     const MIB: f64 = 1024.0 * 1024.0;
     let dead = process::measure("dead", "-");
     report.bound("growth over 50,000 events, dead tracker", dead, "KiB", 4.0 * 1024.0);
-    let cpu = process::measure("export", &process::sink());
-    report.bound("CPU per event, export included", cpu, "ns", f64::NAN);
+    let later = process::measure("dead later", "-");
+    report.bound("and over 200,000 more", later, "KiB", 64.0);
+    let sink = process::sink();
+    let (cpu, span) = (process::measure("export", &sink), process::measure("spans", "-"));
+    report.add("CPU per event, export included", cpu, "span", span, 0.0);
+    let spooled = process::measure("spooled export", &sink);
+    report.add("CPU per event, spool and export", spooled, "no spool", cpu, 0.0);
+    worst_calls(report, &sink);
     let library = "target/lib/liblabkit.so.0";
     report.bound("loading the library", process::measure("load", library), "us", 20_000.0);
-    let bytes = std::fs::metadata(library).map_or(f64::NAN, |meta| meta.len() as f64);
-    report.bound("size of the library, with TLS", bytes / MIB, "MiB", 3.0);
+    for (name, path, bound) in [
+        ("size of the library, with TLS", library, 3.0),
+        ("size of the library, without TLS", "target/small/ship/liblabkit.so", 1.5),
+    ] {
+        let bytes = std::fs::metadata(path).map_or(f64::NAN, |meta| meta.len() as f64);
+        report.bound(name, bytes / MIB, "MiB", bound);
+    }
+}
+
+/// One call in a thousand is slower than these.
+fn worst_calls(report: &mut Report, sink: &str) {
+    let healthy = process::measure("worst healthy", sink);
+    for (name, what, address) in [
+        ("slow call, black hole, full queue", "worst held", process::black_hole()),
+        ("slow call, black hole, full disk", "worst full disk", process::black_hole()),
+    ] {
+        report.add(name, process::measure(what, &address), "healthy", healthy, 1.0);
+    }
 }
 
 /// The medians of both, measured in turn, so that a slow minute hits both.

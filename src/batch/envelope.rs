@@ -9,6 +9,9 @@ use super::Batch;
 use crate::stats::Stats;
 use crate::wire::{CheckpointId, Sdk, Timestamp};
 
+/// More than the envelope's own keys and the commas between 500 checkpoints.
+const HEAD_BYTES: usize = 1024;
+
 #[derive(Serialize)]
 pub(crate) struct Envelope<'a> {
     pub(crate) sent_at: Timestamp,
@@ -42,6 +45,7 @@ impl<'a> Envelope<'a> {
     /// Replaces `out` with the whole request body.
     pub(crate) fn write(&self, batch: &Batch, out: &mut Vec<u8>) {
         out.clear();
+        out.reserve_exact(batch.bytes() + HEAD_BYTES);
         // Writing to a Vec cannot fail, and no field's Serialize does.
         let _ = serde_json::to_writer(&mut *out, self);
         out.pop(); // the closing brace: one more key follows

@@ -2,6 +2,8 @@
 
 mod encode;
 mod envelope;
+#[cfg(test)]
+mod properties;
 
 use std::time::Duration;
 
@@ -38,6 +40,20 @@ struct Item {
 }
 
 impl Batch {
+    /// With room for one like `before`: bytes that double as they grow leave
+    /// their halves behind in the host's heap.
+    pub(crate) fn like(before: &Batch) -> Self {
+        Batch {
+            bytes: Vec::with_capacity(before.bytes.len()),
+            items: Vec::with_capacity(before.items.len()),
+        }
+    }
+
+    /// Bytes of its JSON.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes.len()
+    }
+
     /// Adds what `write` appends. Should that panic, nothing was added.
     pub(crate) fn add(&mut self, wall_ms: i64, write: impl FnOnce(&mut Vec<u8>)) {
         self.truncate(self.len());

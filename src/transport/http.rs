@@ -56,11 +56,19 @@ pub(super) struct Http {
     url: String,
     /// The request, compressed.
     packed: Vec<u8>,
+    /// Somebody has answered: until then a compressor would be memory taken from
+    /// the host of a tracker that is away.
+    is_answered: bool,
 }
 
 impl Http {
     pub(super) fn new(settings: &Settings) -> Self {
-        Http { agent: settings.agent.new_agent(), url: settings.url.clone(), packed: Vec::new() }
+        Http {
+            agent: settings.agent.new_agent(),
+            url: settings.url.clone(),
+            packed: Vec::new(),
+            is_answered: false,
+        }
     }
 
     /// The compressor goes with the request: its 300 KiB are more than a host
@@ -112,12 +120,13 @@ impl Transport for Http {
         if let Some(token) = token {
             request = request.header(AUTHORIZATION, format!("Bearer {token}"));
         }
-        let result = if body.len() > GZIP_ABOVE_BYTES {
+        let result = if self.is_answered && body.len() > GZIP_ABOVE_BYTES {
             self.pack(body);
             request.header(CONTENT_ENCODING, "gzip").send(self.packed.as_slice())
         } else {
             request.send(body)
         };
+        self.is_answered = result.is_ok();
         match result {
             Ok(response) => answer(response),
             Err(e) => Reply::Failed(e.to_string()),

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use super::orders::Orders;
 use super::parcel::Parcel;
-use crate::batch::{Encoder, Limits};
+use crate::batch::{Batch, Encoder, Limits};
 use crate::clock::Now;
 use crate::process::{Command, Process, Shared};
 use crate::spool::{Adoption, Spool};
@@ -115,7 +115,8 @@ impl<'a> Hand<'a> {
 
     /// The first one stays in memory, to be sent without being read.
     fn close(&mut self) {
-        let mut parcel = std::mem::take(&mut self.open);
+        let next = Parcel::own(Batch::like(&self.open.batch));
+        let mut parcel = std::mem::replace(&mut self.open, next);
         if !self.waiting.is_empty() {
             parcel.put_down();
         }

@@ -23,6 +23,10 @@ pub(super) struct Parcel {
 }
 
 impl Parcel {
+    pub(super) fn own(batch: Batch) -> Self {
+        Parcel { batch, ..Parcel::default() }
+    }
+
     /// Of a dead process.
     pub(super) fn adopted(origin: Origin, batch: Batch, copy: Copy) -> Self {
         Parcel { batch, origin: Some(origin), copy: Some(copy), ..Parcel::default() }
