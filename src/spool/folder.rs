@@ -144,12 +144,12 @@ impl Locks {
     /// holds the list, the locks stay until the child ends: what its parent
     /// leaves is adopted later.
     pub(crate) fn close_inherited(&self) {
-        let Ok(held) = self.0.try_lock() else { return };
-        for (descriptor, inherited) in held.iter() {
+        let Ok(mut held) = self.0.try_lock() else { return };
+        for (descriptor, inherited) in held.drain(..) {
             // The host may have closed it, and opened something else in its place.
             let here = fs::metadata(format!("/proc/self/fd/{descriptor}"));
-            if here.is_ok_and(|meta| identity(&meta) == *inherited) {
-                let _ = nix::unistd::close(*descriptor);
+            if here.is_ok_and(|meta| identity(&meta) == inherited) {
+                let _ = nix::unistd::close(descriptor);
             }
         }
     }

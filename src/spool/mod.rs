@@ -35,7 +35,7 @@ use crate::wire::{CheckpointId, Sdk};
 const LOOK_AGAIN_NS: u64 = 60_000_000_000;
 
 /// The copy on disk of one batch.
-pub(crate) struct Copy {
+pub(crate) struct Stored {
     path: PathBuf,
     bytes: u64,
     /// Checkpoints in it: the first so many of the batch.
@@ -54,7 +54,7 @@ pub(crate) struct Origin {
 pub(crate) struct Adoption {
     pub(crate) origin: Origin,
     pub(crate) batch: Batch,
-    pub(crate) copy: Copy,
+    pub(crate) copy: Stored,
     /// Frames of it that were damaged.
     pub(crate) damaged: usize,
 }
@@ -105,7 +105,7 @@ impl Spool {
     ///
     /// # Errors
     /// What the disk says; what the copy had before, it still has.
-    pub(crate) fn save(&mut self, batch: &Batch, copy: &mut Option<Copy>) -> io::Result<()> {
+    pub(crate) fn save(&mut self, batch: &Batch, copy: &mut Option<Stored>) -> io::Result<()> {
         let Some(place) = &mut self.place else { return Ok(()) };
         if batch.len() == copy.as_ref().map_or(0, |copy| copy.items) {
             return Ok(());
@@ -127,7 +127,7 @@ impl Spool {
     }
 
     /// Makes a copy that has to wait survive a power cut, too.
-    pub(crate) fn sync(&mut self, copy: &mut Copy) -> io::Result<()> {
+    pub(crate) fn sync(&mut self, copy: &mut Stored) -> io::Result<()> {
         if !copy.is_synced {
             folder::sync(&copy.path)?;
             if let Some(own) = self.place.as_ref().and_then(|place| place.own.as_ref()) {
@@ -139,12 +139,12 @@ impl Spool {
     }
 
     /// What can be read of a copy.
-    pub(crate) fn load(&self, copy: &Copy) -> io::Result<Batch> {
+    pub(crate) fn load(&self, copy: &Stored) -> io::Result<Batch> {
         Ok(segment::read(&folder::read(&copy.path)?).batch)
     }
 
     /// The tracker has answered for all that is in it.
-    pub(crate) fn remove(&mut self, copy: Copy) {
+    pub(crate) fn remove(&mut self, copy: Stored) {
         let _ = fs::remove_file(&copy.path);
         self.forget(copy.bytes);
     }
@@ -186,7 +186,7 @@ impl Spool {
         Some(match folder::read(&path) {
             Ok(read) => {
                 let Segment { sdk, batch, damaged } = segment::read(&read);
-                let copy = Copy { path, bytes, items: batch.len(), is_synced: true };
+                let copy = Stored { path, bytes, items: batch.len(), is_synced: true };
                 Ok(Adoption { origin: Origin { instance_id, sdk }, batch, copy, damaged })
             }
             Err(e) => {
@@ -199,7 +199,7 @@ impl Spool {
 }
 
 impl Place {
-    fn begin(&mut self) -> io::Result<Copy> {
+    fn begin(&mut self) -> io::Result<Stored> {
         let own = match &mut self.own {
             Some(own) => own,
             none => {
@@ -209,10 +209,10 @@ impl Place {
         };
         let path = own.segment(self.next_number);
         self.next_number += 1;
-        Ok(Copy { path, bytes: 0, items: 0, is_synced: false })
+        Ok(Stored { path, bytes: 0, items: 0, is_synced: false })
     }
 
-    fn append(&mut self, batch: &Batch, copy: &mut Copy) -> io::Result<()> {
+    fn append(&mut self, batch: &Batch, copy: &mut Stored) -> io::Result<()> {
         self.buffer.clear();
         if copy.bytes == 0 {
             segment::begin(&mut self.buffer, &self.sdk);

@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 
 use crate::batch::Batch;
-use crate::spool::{Copy, Origin, Spool};
+use crate::spool::{Origin, Spool, Stored};
 
 /// Of this process's own, `saved` is always in step with the counter of what
 /// is on disk, which every method here is given for that.
@@ -17,7 +17,7 @@ pub(super) struct Parcel {
     unread: usize,
     /// Whose, if not this process's own.
     pub(super) origin: Option<Origin>,
-    copy: Option<Copy>,
+    copy: Option<Stored>,
     /// Checkpoints that are on disk, be it in the copy of the other half.
     saved: usize,
 }
@@ -28,7 +28,7 @@ impl Parcel {
     }
 
     /// Of a dead process.
-    pub(super) fn adopted(origin: Origin, batch: Batch, copy: Copy) -> Self {
+    pub(super) fn adopted(origin: Origin, batch: Batch, copy: Stored) -> Self {
         Parcel { batch, origin: Some(origin), copy: Some(copy), ..Parcel::default() }
     }
 
