@@ -11,16 +11,20 @@
 #![allow(unsafe_code)] // one mapping, and one cell that is swapped in a child
 
 use std::ptr;
-use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 
-/// The generation of the process: 1 for the first, one more in each child.
-/// Copied by fork, so a child's number is above all its ancestors'.
-static LAST_GENERATION: AtomicU64 = AtomicU64::new(0);
-/// The word that a fork clears where it cannot lie on a wiped page.
-static FALLBACK: AtomicU64 = AtomicU64::new(0);
-/// Where the word lies, once somebody has asked. No `OnceLock`: a thread that is
-/// just initialising one would leave it locked in a fork child for good.
-static WORD: AtomicPtr<AtomicU64> = AtomicPtr::new(ptr::null_mut());
+use crate::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
+use crate::sync::global;
+
+global! {
+    /// The generation of the process: 1 for the first, one more in each child.
+    /// Copied by fork, so a child's number is above all its ancestors'.
+    static LAST_GENERATION: AtomicU64 = AtomicU64::new(0);
+    /// The word that a fork clears where it cannot lie on a wiped page.
+    static FALLBACK: AtomicU64 = AtomicU64::new(0);
+    /// Where the word lies, once somebody has asked. No `OnceLock`: a thread that
+    /// is just initialising one would leave it locked in a fork child for good.
+    static WORD: AtomicPtr<AtomicU64> = AtomicPtr::new(ptr::null_mut());
+}
 
 /// The generation of this process.
 #[inline]
@@ -63,7 +67,7 @@ fn make_word() -> &'static AtomicU64 {
     }
 }
 
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", not(model)))]
 fn wiped_page() -> Option<&'static AtomicU64> {
     const BYTES: usize = 4096;
     // SAFETY: a fresh anonymous mapping that nobody else knows of. It is
@@ -84,9 +88,21 @@ fn wiped_page() -> Option<&'static AtomicU64> {
     }
 }
 
-#[cfg(not(target_os = "linux"))]
+#[cfg(not(any(target_os = "linux", model)))]
 fn wiped_page() -> Option<&'static AtomicU64> {
     None
+}
+
+/// In a model a fork is only played: see `fork_in_a_model`.
+#[cfg(model)]
+fn wiped_page() -> Option<&'static AtomicU64> {
+    Some(Box::leak(Box::new(AtomicU64::new(0))))
+}
+
+/// From here on the calling thread, and those it starts, are a fork child.
+#[cfg(all(test, model))]
+pub(crate) fn fork_in_a_model() {
+    word().store(0, Ordering::Relaxed);
 }
 
 fn hooked_word() -> &'static AtomicU64 {
@@ -161,7 +177,7 @@ impl<T> ForkLocal<T> {
 
 impl<T> Drop for ForkLocal<T> {
     fn drop(&mut self) {
-        let entry = *self.entry.get_mut();
+        let entry = self.entry.load(Ordering::Relaxed);
         // SAFETY: exclusive access to the cell, and the entry is its own. An
         // inherited one is leaked: this process must not run its destructors.
         unsafe {

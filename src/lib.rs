@@ -61,10 +61,14 @@ mod error;
 mod fork;
 mod id;
 mod inject;
+#[cfg(all(test, model))]
+#[path = "../models/src/mod.rs"]
+mod models;
 mod quiet;
 #[cfg(test)]
 mod scratch;
 mod stats;
+mod sync;
 
 pub mod ffi;
 

@@ -4,11 +4,8 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Instant;
-
-use crossbeam_channel::{Receiver, Sender, unbounded};
 
 use crate::clock::{Clock, Now};
 use crate::config::Config;
@@ -20,6 +17,8 @@ use crate::id::Ids;
 use crate::queue::{Pushed, Queue, Record};
 use crate::spool::Locks;
 use crate::stats::{Counters, DropReason, Stats};
+use crate::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering, fence};
+use crate::sync::channel::{Receiver, Sender, unbounded};
 use crate::transport::{Interrupt, Outbox, Route};
 use crate::wire::CheckpointId;
 
@@ -176,21 +175,41 @@ impl Process {
         if now.mono_ns < self.next_spawn_ns.load(Ordering::Relaxed) {
             return;
         }
-        let (idle, ours) = (NOT_STARTED, STARTING);
-        let claim = self.worker.compare_exchange(idle, ours, Ordering::AcqRel, Ordering::Relaxed);
-        if claim.is_err() {
+        if !self.becomes(NOT_STARTED, STARTING) {
             return;
         }
-        let state = match spawn() {
-            Ok(()) => RUNNING,
+        match spawn() {
+            // Unless the new worker has been told to stop already, and has.
+            Ok(()) => _ = self.becomes(STARTING, RUNNING),
             Err(e) => {
                 self.next_spawn_ns.store(now.mono_ns + SPAWN_RETRY_NS, Ordering::Relaxed);
                 self.log(format!("the worker thread could not be started: {e}"));
-                NOT_STARTED
+                self.answer_in_its_place();
             }
-        };
-        // Unless the new worker has been told to stop already.
-        let _ = self.worker.compare_exchange(STARTING, state, Ordering::SeqCst, Ordering::SeqCst);
+        }
+    }
+
+    /// For the worker that could not be started. Whoever waits for a flush finds
+    /// out by himself what is settled; who waits for a shutdown gets it here.
+    fn answer_in_its_place(&self) {
+        loop {
+            while let Ok(command) = self.commands().try_recv() {
+                if let Command::ShutDown { done, .. } = command {
+                    self.stop_worker();
+                    let _ = done.try_send(());
+                    return;
+                }
+            }
+            self.worker.store(NOT_STARTED, Ordering::SeqCst);
+            // Until then others asked a worker that seemed to be coming.
+            if self.commands().is_empty() || !self.becomes(NOT_STARTED, STARTING) {
+                return;
+            }
+        }
+    }
+
+    fn becomes(&self, from: u8, to: u8) -> bool {
+        self.worker.compare_exchange(from, to, Ordering::SeqCst, Ordering::SeqCst).is_ok()
     }
 
     /// The worker has left, after a shutdown. What is still in the queue came
@@ -205,12 +224,11 @@ impl Process {
 
     /// Does that in place of a worker that was never started; true if it was not.
     pub(crate) fn stop_without_worker(&self) -> bool {
-        let claim =
-            self.worker.compare_exchange(NOT_STARTED, STOPPED, Ordering::SeqCst, Ordering::SeqCst);
-        if claim.is_ok() {
+        let is_ours = self.becomes(NOT_STARTED, STOPPED);
+        if is_ours {
             self.drop_queue();
         }
-        claim.is_ok()
+        is_ours
     }
 
     fn drop_queue(&self) {
@@ -228,8 +246,12 @@ impl Process {
         &self.commands.1
     }
 
+    /// What was recorded is read last: what is just on its way from one count to
+    /// the next is then missing from the sum, and nothing stands in for it.
     pub(crate) fn stats(&self) -> Stats {
-        self.counters.read(self.queue.len() as u64)
+        let stats = self.counters.read(self.queue.len() as u64);
+        fence(Ordering::Acquire);
+        Stats { recorded: self.counters.recorded.load(Ordering::Relaxed), ..stats }
     }
 
     pub(crate) fn set_token(&self, token: Option<Arc<str>>) {

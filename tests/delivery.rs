@@ -189,7 +189,7 @@ fn a_token_file_that_cannot_be_used_is_named_when_the_client_is_made() {
 #[test]
 fn a_large_request_is_compressed_and_a_small_one_is_not_nor_the_first_one() {
     let server = Server::start(|_| Response::Accept);
-    let client = server.client("");
+    let client = server.client(r#","batch_age_ms":60000"#);
     for (count, is_compressed) in [(100, false), (1, false), (100, true)] {
         record(&client, count);
         client.flush(SOON).unwrap();

@@ -8,8 +8,6 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::bounded;
-
 pub use calls::{Delivery, Observed};
 pub use testing::Testing;
 
@@ -19,6 +17,7 @@ use crate::error::Error;
 use crate::process::{Command, Process, Shared};
 use crate::quiet;
 use crate::stats::{DropReason, Stats};
+use crate::sync::channel::bounded;
 use crate::worker;
 
 /// What remains of a shutdown's deadline goes to the worker's last words.
@@ -147,15 +146,16 @@ impl Client {
         if !self.shared().close() {
             return Ok(());
         }
+        process.queue.call_always();
         if !process.stop_without_worker() {
             let timeout = timeout.min(LONGEST_WAIT);
             let until = Instant::now() + timeout;
             let (done, wait) = bounded(1);
             process.command(Command::ShutDown { until, done });
-            if wait.recv_timeout(timeout).is_err() {
+            // Once more: it was being started, could not be, and has not heard.
+            if !process.stop_without_worker() && wait.recv_timeout(timeout).is_err() {
                 interrupt(process);
                 let _ = wait.recv_timeout(LAST_WORDS);
-                process.stop_without_worker(); // it was being started, and could not be
             }
         }
         match process.counters.dropped(DropReason::ShutDown) {
@@ -182,6 +182,12 @@ impl Client {
     /// prints by itself.
     pub fn drain_log(&self) -> String {
         self.shared().process().drain_log(|_| true).unwrap_or_default()
+    }
+
+    #[cfg(all(test, model))]
+    #[allow(dead_code)] // some models have no client
+    pub(crate) fn shared_in_a_model(&self) -> &Shared {
+        self.shared()
     }
 
     pub(crate) fn log(&self, line: &str) {
@@ -214,7 +220,9 @@ impl Client {
 fn settled_or_late(process: &Process) -> Result<(), Error> {
     let stats = process.stats();
     let spooled = process.counters.spooled.load(Ordering::Relaxed);
-    match stats.queued == spooled {
+    // A record between the queue and the worker's hands is in neither count, but
+    // then the sum is wrong.
+    match stats.queued == spooled && stats.balances() {
         true => Ok(()),
         false => Err(Error::DeadlineExceeded),
     }

@@ -4,21 +4,20 @@
 
 mod record;
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-
-use crossbeam_queue::ArrayQueue;
-
 pub(crate) use record::{Mark, Record, Texts};
 
 use crate::stats::DropReason;
+use crate::sync::ArrayQueue;
+use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 pub(crate) struct Queue {
     ring: ArrayQueue<Record>,
     /// Bytes of texts that did not fit inline.
     heap_bytes: AtomicUsize,
     heap_limit: usize,
-    high_water: usize,
-    /// Whether somebody has asked for the worker since it last drained.
+    /// How many are a crowd.
+    high_water: AtomicUsize,
+    /// Whether somebody has asked for the worker since it last found nothing.
     called: AtomicBool,
 }
 
@@ -36,7 +35,7 @@ impl Queue {
             ring: ArrayQueue::new(items),
             heap_bytes: AtomicUsize::new(0),
             heap_limit,
-            high_water: items.div_ceil(2),
+            high_water: AtomicUsize::new(items.div_ceil(2)),
             called: AtomicBool::new(false),
         }
     }
@@ -51,8 +50,8 @@ impl Queue {
             self.heap_bytes.fetch_sub(bytes, Ordering::Relaxed);
             return Err(DropReason::QueueFull);
         }
-        let crowded = self.ring.len() >= self.high_water;
-        if crowded && !self.called.swap(true, Ordering::Relaxed) {
+        let crowded = self.ring.len() >= self.high_water.load(Ordering::SeqCst);
+        if crowded && !self.called.swap(true, Ordering::AcqRel) {
             return Ok(Pushed::WakeWorker);
         }
         Ok(Pushed::Quietly)
@@ -67,15 +66,27 @@ impl Queue {
         true
     }
 
+    /// After `None` the next crowd calls again. Not before: while the tracker is
+    /// away and nobody drains, one call is enough.
     pub(crate) fn pop(&self) -> Option<Record> {
-        let record = self.ring.pop()?;
+        let record = self.ring.pop().or_else(|| self.pop_again())?;
         self.heap_bytes.fetch_sub(record.heap_bytes(), Ordering::Relaxed);
         Some(record)
     }
 
-    /// The worker is awake and looking: the next crowd may call again.
-    pub(crate) fn heard(&self) {
-        self.called.store(false, Ordering::Relaxed);
+    /// A crowd that came before the last call was forgotten did not call: it has
+    /// to be looked for. Of the two swaps one is second, and sees what was done
+    /// before the first: here the crowd's records, there that nobody has called.
+    fn pop_again(&self) -> Option<Record> {
+        let was_called = self.called.swap(false, Ordering::AcqRel);
+        if was_called { self.ring.pop() } else { None }
+    }
+
+    /// From now on each record is a crowd: the worker is to leave as soon as it
+    /// has seen the last one. Who pushes without knowing has pushed before the
+    /// worker looks: hence sequentially consistent, as the ring's ends are.
+    pub(crate) fn call_always(&self) {
+        self.high_water.store(1, Ordering::SeqCst);
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -110,13 +121,22 @@ mod tests {
     }
 
     #[test]
-    fn a_crowd_calls_the_worker_once_until_it_is_heard() {
+    fn a_crowd_calls_the_worker_once_until_it_has_drained() {
         let queue = Queue::new(4, 0);
         let text = || Record::Payload { json: "".into(), wall_ms: 0 };
         assert_eq!(queue.push(text()), Ok(Pushed::Quietly));
         assert_eq!(queue.push(text()), Ok(Pushed::WakeWorker));
+        assert!(queue.pop().is_some());
         assert_eq!(queue.push(text()), Ok(Pushed::Quietly));
-        queue.heard();
+        assert_eq!(std::iter::from_fn(|| queue.pop()).count(), 2);
+        assert_eq!(queue.push(text()), Ok(Pushed::Quietly));
         assert_eq!(queue.push(text()), Ok(Pushed::WakeWorker));
+    }
+
+    #[test]
+    fn before_the_end_a_single_record_calls() {
+        let queue = Queue::new(4, 0);
+        queue.call_always();
+        assert_eq!(queue.push(payload(0)), Ok(Pushed::WakeWorker));
     }
 }

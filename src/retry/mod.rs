@@ -3,6 +3,8 @@
 
 #[cfg(test)]
 mod herd;
+#[cfg(test)]
+mod properties;
 
 use std::time::Duration;
 
@@ -72,9 +74,9 @@ impl Backoff {
     /// The wait after one more failure. `random` is uniform; `retry_after` is
     /// the tracker's own wish, kept in full, with jitter only on top of it.
     pub(crate) fn failed(&mut self, random: u64, retry_after: Option<Duration>) -> Duration {
-        let jitter = self.bound().mul_f64(share(random));
+        let jitter = share(self.bound(), random);
         self.failures = self.failures.saturating_add(1);
-        jitter + retry_after.unwrap_or_default()
+        jitter.saturating_add(retry_after.unwrap_or_default())
     }
 
     /// The wait after a success. The first one after an outage has shown that
@@ -84,7 +86,7 @@ impl Backoff {
     /// for longer.
     pub(crate) fn succeeded(&mut self, random: u64, backlog: usize) -> Duration {
         if self.failures > 0 {
-            let spread = self.bound().mul_f64(share(random));
+            let spread = share(self.bound(), random);
             (self.failures, self.backlog) = (0, backlog);
             return spread;
         }
@@ -92,7 +94,7 @@ impl Backoff {
             None => Duration::ZERO,
             Some(left) => {
                 self.backlog = left;
-                PACE.mul_f64(2.0 * share(random))
+                share(2 * PACE, random)
             }
         }
     }
@@ -103,9 +105,12 @@ impl Backoff {
     }
 }
 
-/// Between 0 and 1.
-fn share(random: u64) -> f64 {
-    random as f64 / u64::MAX as f64
+/// Between nothing and the whole, of which five centuries are the most that
+/// counts. In integers: as a fraction, the longest waits would overflow.
+fn share(whole: Duration, random: u64) -> Duration {
+    let nanos = u64::try_from(whole.as_nanos()).unwrap_or(u64::MAX);
+    let part = u128::from(nanos) * u128::from(random) / u128::from(u64::MAX);
+    Duration::from_nanos(part as u64)
 }
 
 #[cfg(test)]

@@ -100,10 +100,7 @@ impl<'a> Hand<'a> {
     fn draw(&mut self) -> bool {
         let counters = &self.process.counters;
         while !self.open.batch.is_full(&self.limits) {
-            let Some(record) = self.process.queue.pop() else {
-                self.process.queue.heard();
-                return true;
-            };
+            let Some(record) = self.process.queue.pop() else { return true };
             self.orders.take();
             counters.in_hand.fetch_add(1, Relaxed);
             let (encoder, mut trimmed) = (&self.encoder, 0);

@@ -6,7 +6,6 @@ use std::time::Instant;
 
 use arbtest::arbitrary::{Result, Unstructured};
 use arbtest::arbtest;
-use crossbeam_channel::Receiver;
 
 use super::hand::Hand;
 use super::sender::Sender;
@@ -17,6 +16,7 @@ use crate::process::Shared;
 use crate::quiet;
 use crate::scratch::Scratch;
 use crate::stats::DropReason;
+use crate::sync::channel::Receiver;
 use crate::transport::{Interrupt, Reply, Transport};
 
 #[derive(Clone, Debug)]

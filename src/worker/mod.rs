@@ -15,7 +15,6 @@ mod stage;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::thread;
 use std::time::Duration;
 
 use nix::sys::signal::{SigSet, SigmaskHow};
@@ -24,6 +23,7 @@ use crate::clock::Now;
 use crate::process::{Process, Shared};
 use crate::quiet;
 use crate::stats::DropReason;
+use crate::sync::thread;
 use crate::transport::Transport;
 use hand::Hand;
 use sender::Sender;

@@ -4,9 +4,8 @@
 
 use std::time::Instant;
 
-use crossbeam_channel::Sender as Done;
-
 use crate::process::Command;
+use crate::sync::channel::Sender as Done;
 
 #[derive(Default)]
 pub(super) struct Orders {

@@ -286,7 +286,9 @@ fn a_hostile_directory_costs_its_host_less_than_100_ms() {
     sender.turn();
     let spent = processor_time() - begun;
     assert_eq!(balanced(&heir).acknowledged, 1);
-    assert!(spent < Duration::from_millis(100), "{spent:?}");
+    // What ships is optimised; this may not be.
+    let bound = Duration::from_millis(if cfg!(debug_assertions) { 400 } else { 100 });
+    assert!(spent < bound, "{spent:?}");
     // The honest ones come, in the end, and nothing was made through a link.
     for minute in 1..200 {
         heir.clock.set(NOON + minute * 61_000);

@@ -5,7 +5,6 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, bounded};
 use serde_json::value::RawValue;
 
 use crate::config::{Config, TransportKind};
@@ -15,6 +14,7 @@ use crate::process::{Command, Shared};
 use crate::queue::{Mark, Record, Texts};
 use crate::quiet;
 use crate::stats::Stats;
+use crate::sync::channel::{Receiver, bounded};
 use crate::transport::{Interrupt, Reply, Transport};
 use crate::wire::{Answer, Body, Checkpoint, CheckpointId, CorrelationId, Rejected};
 
