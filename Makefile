@@ -14,6 +14,8 @@ CFLAGS_TEST := -std=gnu99 -Wall -Wextra -Wpedantic -Werror -O1 -g -pthread -Iinc
 # Every binding's tests load what ships, not a test build.
 export LABKIT_LIBRARY := $(CURDIR)/$(LIB)/liblabkit.so.0
 export LD_LIBRARY_PATH := $(CURDIR)/$(LIB):$(LD_LIBRARY_PATH)
+# Preloaded by tests, gives a process a resolver that hangs.
+export LABKIT_SILENT_DNS := $(CURDIR)/target/c/silent_dns.so
 
 .PHONY: help
 help: ## List what can be made
@@ -53,7 +55,7 @@ install: dist ## Install them under PREFIX (/usr/local)
 # --- tests --------------------------------------------------------------------
 
 .PHONY: test
-test: setup lib test-rust test-c test-ruby test-go test-python test-tracker demo ## Run every test
+test: setup lib test-rust models test-c sanitize fuzz test-ruby test-go test-python test-tracker demo ## Run every test
 	@echo "all tests passed"
 
 .PHONY: test-rust
@@ -61,24 +63,44 @@ test-rust: ## Library: unit, property, delivery, fork, corpus
 	@echo "== rust"
 	@cargo test --quiet -p labkit
 
+.PHONY: models
+models: ## Queue, flush, shutdown and fork under a model checker
+	@echo "== models"
+	@cd models && cargo test --quiet --lib models::
+	@cd models && cargo test --quiet --lib --features weak models::
+
+$(LABKIT_SILENT_DNS): tests/c/silent_dns.c
+	@mkdir -p $(@D)
+	@$(CC) $(CFLAGS_TEST) -shared -fPIC $< -o $@
+
 .PHONY: test-c
-test-c: lib tracker ## Corpus, misuse and example in C, shared and static, under valgrind
+test-c: lib tracker $(LABKIT_SILENT_DNS) ## Corpus, abuse, leaving and example in C, in part under valgrind
 	@echo "== c"
 	@tests/c/run "$(CC) $(CFLAGS_TEST)" $(LIB)
 
+.PHONY: sanitize
+sanitize: $(LABKIT_SILENT_DNS) ## The C programs with AddressSanitizer in them and in the library
+	@echo "== sanitize"
+	@scripts/sanitize "$(CC) $(CFLAGS_TEST)" target/sanitize
+
+.PHONY: fuzz
+fuzz: ## Each fuzz target for FUZZ_SECONDS (10)
+	@echo "== fuzz"
+	@scripts/fuzz $${FUZZ_SECONDS:-10} target/fuzz
+
 .PHONY: test-ruby
-test-ruby: lib ## Ruby: corpus and specs
+test-ruby: lib $(LABKIT_SILENT_DNS) ## Ruby: corpus and specs
 	@echo "== ruby"
 	@cd bindings/ruby && rspec --format progress
 
 .PHONY: test-go
 # Not from the cache: it does not see the library, the header or the corpus change.
-test-go: lib ## Go: corpus and tests, static and shared, with the race detector
+test-go: lib $(LABKIT_SILENT_DNS) ## Go: corpus and tests, static and shared, with the race detector
 	@echo "== go"
 	@cd bindings/go && go test -count=1 -race ./... && go test -count=1 -race -tags labkit_shared ./...
 
 .PHONY: test-python
-test-python: lib ## Python: corpus and tests
+test-python: lib $(LABKIT_SILENT_DNS) ## Python: corpus and tests
 	@echo "== python"
 	@cd bindings/python && $(CURDIR)/$(VENV)/bin/python -m pytest -q
 

@@ -6,8 +6,12 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use crate::error::Error;
+use crate::queue::Queue;
 use crate::token;
 use crate::wire::{self, Sdk};
+
+/// It is part of each request's head, beside a token of [`HEADER_BYTES`].
+const ENDPOINT_BYTES: usize = 2_048;
 
 /// The batches that are in memory as well must fit, and some more.
 const LEAST_SPOOL_BYTES: u64 = 4 * 1024 * 1024;
@@ -144,7 +148,7 @@ impl Config {
             self.validate_endpoint()?;
         }
         if !self.token.as_deref().is_none_or(is_header_text) {
-            return refuse("`token`: expected visible ASCII characters");
+            return refuse("`token`: expected visible ASCII characters, 8192 at most");
         }
         if let Some(path) = &self.token_file {
             if self.token.is_some() {
@@ -154,8 +158,9 @@ impl Config {
                 Error::InvalidConfig(format!("`token_file`: {}: {e}", path.display()))
             })?;
         }
-        if ![&self.sdk.name, &self.sdk.version].into_iter().all(|text| is_header_text(text)) {
-            return refuse("`sdk`: expected visible ASCII characters");
+        let is_short_text = |text: &String| text.len() <= 128 && is_header_text(text);
+        if ![&self.sdk.name, &self.sdk.version].into_iter().all(is_short_text) {
+            return refuse("`sdk`: expected visible ASCII characters, 128 at most");
         }
         let limits = [
             ("queue_items", self.queue_items, 1 << 20),
@@ -166,6 +171,10 @@ impl Config {
             if !(1..=most).contains(&value) {
                 return refuse(&format!("`{key}`: expected 1 to {most}, not {value}"));
             }
+        }
+        if !Queue::fits(self.queue_items) {
+            let given = self.queue_items;
+            return refuse(&format!("`queue_items`: there is no memory for {given} checkpoints"));
         }
         if self.spool_bytes < LEAST_SPOOL_BYTES {
             let given = self.spool_bytes;
@@ -204,6 +213,9 @@ impl Config {
         if uri.host().is_none_or(str::is_empty) {
             return refuse("expected a host");
         }
+        if self.endpoint.len() > ENDPOINT_BYTES {
+            return refuse("expected 2048 characters at most");
+        }
         Ok(())
     }
 
@@ -217,9 +229,13 @@ impl Config {
     }
 }
 
-/// Whether HTTP can send it: with anything else in it, no request ever leaves.
+/// Servers refuse longer headers, and our own buffer for a request's head holds
+/// twice that.
+pub(crate) const HEADER_BYTES: usize = 8 * 1024;
+
+/// Whether HTTP can send it: otherwise no request would ever leave.
 pub(crate) fn is_header_text(text: &str) -> bool {
-    text.bytes().all(|byte| (b' '..=b'~').contains(&byte))
+    text.len() <= HEADER_BYTES && text.bytes().all(|byte| (b' '..=b'~').contains(&byte))
 }
 
 fn at_path(e: &serde_path_to_error::Error<serde_json::Error>) -> String {
@@ -277,5 +293,15 @@ b"}"#,
             assert!(refusal(text).contains(key), "{text}: {}", refusal(text));
         }
         assert!(refusal("{").starts_with("configuration: "));
+        let long = "x".repeat(HEADER_BYTES + 1);
+        for key in ["token", "endpoint"] {
+            let value = if key == "token" { long.clone() } else { format!("http://{long}") };
+            let text = format!(
+                r#"{{"endpoint":"http://h","type":"w","definitions":"d","{key}":"{value}"}}"#
+            );
+            let text =
+                text.replacen(r#""endpoint":"http://h","#, "", usize::from(key == "endpoint"));
+            assert!(refusal(&text).contains(key), "{key}");
+        }
     }
 }

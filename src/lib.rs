@@ -59,6 +59,7 @@ mod worker;
 mod clock;
 mod error;
 mod fork;
+mod guarded;
 mod id;
 mod inject;
 #[cfg(all(test, model))]

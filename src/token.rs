@@ -8,11 +8,11 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::config::is_header_text;
+use crate::config::{HEADER_BYTES, is_header_text};
 use crate::process::Process;
 
-/// A token is a header; servers refuse longer ones.
-const LONGEST: u64 = 16 * 1024;
+/// More than a token can have, so that one too long is seen as such.
+const LONGEST: u64 = 2 * HEADER_BYTES as u64;
 
 /// Which state of a file was read: changed in place, or replaced.
 type Stamp = (u64, i64, i64, u64);
@@ -70,7 +70,7 @@ pub(crate) fn read(path: &Path) -> io::Result<Arc<str>> {
     match text.trim() {
         "" => Err(io::Error::other("it is empty")),
         token if is_header_text(token) => Ok(token.into()),
-        _ => Err(io::Error::other("expected visible ASCII characters on one line")),
+        _ => Err(io::Error::other("expected visible ASCII characters on one line, 8192 at most")),
     }
 }
 

@@ -103,7 +103,9 @@ impl Client {
     /// What no HTTP header can hold: only visible ASCII characters may be in it.
     pub fn set_token(&self, token: Option<&str>) -> Result<(), Error> {
         if token.is_some_and(|token| !is_header_text(token)) {
-            return Err(Error::InvalidArgument("token: expected visible ASCII characters".into()));
+            return Err(Error::InvalidArgument(
+                "token: expected visible ASCII characters, 8192 at most".into(),
+            ));
         }
         self.shared().process().set_token(token.map(Arc::from));
         Ok(())

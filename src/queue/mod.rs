@@ -21,6 +21,9 @@ pub(crate) struct Queue {
     called: AtomicBool,
 }
 
+/// A record and the ring's own number beside it, which is eight bytes.
+const SLOT_BYTES: usize = size_of::<Record>() + 16;
+
 /// What the pusher has to do next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Pushed {
@@ -29,8 +32,17 @@ pub(crate) enum Pushed {
 }
 
 impl Queue {
-    /// Wakes the worker when half full: time enough to drain before it is.
+    /// Whether there is memory for so many records. To allocate and fail would
+    /// end the host.
+    pub(crate) fn fits(items: usize) -> bool {
+        Vec::<[u8; SLOT_BYTES]>::new().try_reserve_exact(items).is_ok()
+    }
+
+    /// Wakes the worker when half full: time enough to drain before it is. A
+    /// fork child that has less memory than its parent gets a smaller one.
     pub(crate) fn new(items: usize, heap_limit: usize) -> Self {
+        let halves = std::iter::successors(Some(items), |items| (*items > 1).then_some(items / 2));
+        let items = halves.into_iter().find(|items| Self::fits(*items)).unwrap_or(1);
         Queue {
             ring: ArrayQueue::new(items),
             heap_bytes: AtomicUsize::new(0),

@@ -9,7 +9,9 @@ use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use nix::fcntl::{Flock, FlockArg};
+use nix::fcntl::FlockArg;
+
+use crate::guarded::{Guarded, Identity};
 
 /// A segment holds one batch, of half a megabyte at most; what is larger than
 /// this is no segment of ours.
@@ -20,7 +22,7 @@ const ATTEMPTS: usize = 3;
 /// A folder whose lock this process holds.
 pub(super) struct Folder {
     path: PathBuf,
-    lock: Flock<File>,
+    lock: Guarded<File>,
     locks: Arc<Locks>,
 }
 
@@ -42,13 +44,13 @@ impl Folder {
     pub(super) fn take(path: PathBuf, locks: &Arc<Locks>) -> io::Result<Self> {
         let name = path.join("lock");
         let file = careful().create(true).truncate(false).write(true).mode(0o600).open(&name)?;
-        let lock = Flock::lock(file, FlockArg::LockExclusiveNonblock)
-            .map_err(|(_, errno)| io::Error::from(errno))?;
+        flock(&file, FlockArg::LockExclusiveNonblock)?;
+        let lock = Guarded::new(file)?;
         // Its last owner may have removed the name while we were opening it.
-        if identity(&fs::symlink_metadata(&name)?) != identity(&lock.metadata()?) {
+        if named(&fs::symlink_metadata(&name)?) != lock.identity() {
             return Err(io::ErrorKind::NotFound.into());
         }
-        locks.note(&lock)?;
+        locks.note(&lock);
         Ok(Folder { path, lock, locks: Arc::clone(locks) })
     }
 
@@ -76,7 +78,15 @@ impl Drop for Folder {
             let _ = fs::remove_dir(&self.path);
         }
         self.locks.forget(&self.lock);
+        // For a fork child that has the lock, too: closing ours would not do.
+        let _ = self.lock.get().and_then(|file| flock(file, FlockArg::Unlock));
     }
+}
+
+/// The library's own guard panics when the host has closed the descriptor.
+#[allow(deprecated)]
+fn flock(file: &File, how: FlockArg) -> io::Result<()> {
+    Ok(nix::fcntl::flock(file.as_raw_fd(), how)?)
 }
 
 /// Neither through a link nor, where a pipe lies in a file's place, for ever.
@@ -113,9 +123,7 @@ pub(super) fn sync(path: &Path) -> io::Result<()> {
     careful().write(true).open(path)?.sync_all()
 }
 
-type Identity = (u64, u64);
-
-fn identity(meta: &fs::Metadata) -> Identity {
+fn named(meta: &fs::Metadata) -> Identity {
     (meta.dev(), meta.ino())
 }
 
@@ -126,14 +134,14 @@ fn identity(meta: &fs::Metadata) -> Identity {
 pub(crate) struct Locks(Mutex<Vec<(i32, Identity)>>);
 
 impl Locks {
-    fn note(&self, lock: &File) -> io::Result<()> {
-        let identity = identity(&lock.metadata()?);
-        self.held().push((lock.as_raw_fd(), identity));
-        Ok(())
+    fn note(&self, lock: &Guarded<File>) {
+        if let Ok(file) = lock.get() {
+            self.held().push((file.as_raw_fd(), lock.identity()));
+        }
     }
 
-    fn forget(&self, lock: &File) {
-        self.held().retain(|(descriptor, _)| *descriptor != lock.as_raw_fd());
+    fn forget(&self, lock: &Guarded<File>) {
+        self.held().retain(|(_, identity)| *identity != lock.identity());
     }
 
     fn held(&self) -> MutexGuard<'_, Vec<(i32, Identity)>> {
@@ -148,7 +156,7 @@ impl Locks {
         for (descriptor, inherited) in held.drain(..) {
             // The host may have closed it, and opened something else in its place.
             let here = fs::metadata(format!("/proc/self/fd/{descriptor}"));
-            if here.is_ok_and(|meta| identity(&meta) == inherited) {
+            if here.is_ok_and(|meta| named(&meta) == inherited) {
                 let _ = nix::unistd::close(descriptor);
             }
         }

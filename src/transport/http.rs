@@ -11,7 +11,10 @@ use ureq::config::ConfigBuilder;
 use ureq::http::Response;
 use ureq::http::header::{AUTHORIZATION, CONTENT_ENCODING, RETRY_AFTER};
 use ureq::typestate::AgentScope;
+#[cfg(feature = "tls")]
+use ureq::unversioned::transport::{Connector, RustlsConnector};
 
+use super::dial::{Dialler, NoLookup, Stop};
 use super::{Interrupt, Reply, Transport};
 use crate::config::Config;
 use crate::error::Error;
@@ -53,6 +56,7 @@ impl Settings {
 
 pub(super) struct Http {
     agent: Agent,
+    stop: Stop,
     url: String,
     /// The request, compressed.
     packed: Vec<u8>,
@@ -63,12 +67,8 @@ pub(super) struct Http {
 
 impl Http {
     pub(super) fn new(settings: &Settings) -> Self {
-        Http {
-            agent: settings.agent.new_agent(),
-            url: settings.url.clone(),
-            packed: Vec::new(),
-            is_answered: false,
-        }
+        let (agent, stop) = agent(settings.agent.clone());
+        Http { agent, stop, url: settings.url.clone(), packed: Vec::new(), is_answered: false }
     }
 
     /// The compressor goes with the request: its 300 KiB are more than a host
@@ -79,6 +79,19 @@ impl Http {
         // Writing to a Vec cannot fail.
         let _ = gzip.write_all(body).and_then(|()| gzip.finish().map(drop));
     }
+}
+
+#[cfg(feature = "tls")]
+fn agent(config: ureq::config::Config) -> (Agent, Stop) {
+    let (dialler, stop) = Dialler::new();
+    let connector = Connector::<()>::chain(dialler, RustlsConnector::default());
+    (Agent::with_parts(config, connector, NoLookup), stop)
+}
+
+#[cfg(not(feature = "tls"))]
+fn agent(config: ureq::config::Config) -> (Agent, Stop) {
+    let (dialler, stop) = Dialler::new();
+    (Agent::with_parts(config, dialler, NoLookup), stop)
 }
 
 type Builder = ConfigBuilder<AgentScope>;
@@ -134,12 +147,15 @@ impl Transport for Http {
     }
 
     fn interrupt(&self) -> Interrupt {
-        let agent = self.agent.clone();
-        Box::new(move || agent.clone().shutdown())
+        let (agent, stop) = (self.agent.clone(), self.stop.clone());
+        Box::new(move || {
+            stop.stop();
+            agent.clone().shutdown();
+        })
     }
 
     fn renew(&mut self) {
-        self.agent = self.agent.config().new_agent();
+        (self.agent, self.stop) = agent(self.agent.config().clone());
     }
 }
 

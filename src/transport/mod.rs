@@ -1,8 +1,10 @@
 //! Where batches go. A transport makes one attempt and reports what came
 //! back; what that means is decided by `retry`.
 
+mod dial;
 mod http;
 mod memory;
+mod socket;
 
 use std::time::Duration;
 

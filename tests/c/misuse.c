@@ -3,25 +3,8 @@
  * each mistake is a status, and nothing is recorded by it.
  */
 #include <pthread.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
-#include "labkit.h"
-
-#define TEXT(literal) (literal), sizeof(literal) - 1
-#define NOTHING NULL, 0
-
-static int failures;
-
-static void expect(int line, labkit_status actual, labkit_status expected) {
-    if (actual == expected) return;
-    fprintf(stderr, "line %d: %s, not %s\n", line, labkit_status_message((int32_t)actual),
-            labkit_status_message((int32_t)expected));
-    failures++;
-}
-
-#define EXPECT(status, call) expect(__LINE__, (call), LABKIT_STATUS_##status)
+#include "check.h"
 
 static const char good[] = "{\"transport\":\"memory\",\"definitions\":"
                            "\"tests/scenarios/definitions\",\"type\":\"web\"}";
@@ -39,7 +22,7 @@ static void configurations(void) {
     EXPECT(NULL_POINTER, labkit_client_new(NULL, 5, NOTHING, &client));
     EXPECT(INVALID_CONFIG, labkit_client_new(NOTHING, error, sizeof error, &client));
     EXPECT(INVALID_CONFIG, labkit_client_new(TEXT("{\"typo\":1}"), error, sizeof error, &client));
-    if (!strstr(error, "typo")) failures++, fprintf(stderr, "not named: %s\n", error);
+    if (!strstr(error, "typo")) failures++, printf("not named: %s\n", error);
     EXPECT(INVALID_UTF8, labkit_client_new(TEXT("\"\xff\""), NOTHING, &client));
     EXPECT(IO, labkit_client_new(TEXT("{\"transport\":\"memory\",\"definitions\":\"/nowhere\","
                                       "\"type\":\"web\"}"),
@@ -47,7 +30,7 @@ static void configurations(void) {
     char *huge = calloc(1, 2 << 20);
     EXPECT(TOO_LONG, labkit_client_new(huge, 2 << 20, NOTHING, &client));
     free(huge);
-    if (client != 77) failures++, fprintf(stderr, "an output was written on failure\n");
+    if (client != 77) failures++, printf("an output was written on failure\n");
 }
 
 static void handles(void) {
@@ -86,7 +69,7 @@ static void experiences(labkit_client client) {
     EXPECT(NULL_POINTER, labkit_experience_start(client, definition, NOTHING, NOTHING, NULL));
     EXPECT(OK, labkit_experience_start(client, definition, NOTHING, NOTHING, &xp));
     EXPECT(BUFFER_TOO_SMALL, labkit_experience_carrier(&xp, buffer, sizeof buffer, &len));
-    if (len < sizeof buffer) failures++, fprintf(stderr, "length not told\n");
+    if (len < sizeof buffer) failures++, printf("length not told\n");
     EXPECT(INVALID_ARGUMENT, labkit_experience_leave(&xp, 99, NOTHING));
     EXPECT(INVALID_ARGUMENT, labkit_observed(client, definition, NOTHING, 0, 99, NOTHING, NOTHING));
     EXPECT(INVALID_CHECKPOINT, labkit_checkpoint_record(client, TEXT("{}")));
@@ -120,9 +103,9 @@ static void statistics(labkit_client client) {
     EXPECT(OK, labkit_client_flush(client, 1000));
     EXPECT(OK, labkit_client_stats(client, &stats));
     if (stats.recorded != stats.acknowledged || stats.trimmed == 0) {
-        fprintf(stderr, "the ledger: recorded %lu, acknowledged %lu, trimmed %lu\n",
-                (unsigned long)stats.recorded, (unsigned long)stats.acknowledged,
-                (unsigned long)stats.trimmed);
+        printf("the ledger: recorded %lu, acknowledged %lu, trimmed %lu\n",
+               (unsigned long)stats.recorded, (unsigned long)stats.acknowledged,
+               (unsigned long)stats.trimmed);
         failures++;
     }
 }
@@ -135,7 +118,7 @@ static void buffers(labkit_client client) {
     EXPECT(NULL_POINTER, labkit_test_take(client, NULL, 1 << 20, &len));
     EXPECT(BUFFER_TOO_SMALL, labkit_test_take(client, NOTHING, &len));
     EXPECT(OK, labkit_test_take(client, text, sizeof text, &taken));
-    if (taken == 0 || taken != len) failures++, fprintf(stderr, "%zu of %zu\n", taken, len);
+    if (taken == 0 || taken != len) failures++, printf("%zu of %zu\n", taken, len);
     EXPECT(OK, labkit_test_take(client, NOTHING, &len));
     EXPECT(NULL_POINTER, labkit_client_drain_log(client, NULL, 1 << 20, &len));
 }
@@ -181,6 +164,5 @@ int main(void) {
     EXPECT(OK, labkit_client_shutdown(client, 1000));
     EXPECT(OK, labkit_client_free(client));
     free_under_load();
-    if (failures == 0) puts("every mistake was a status");
-    return failures ? 1 : 0;
+    return verdict("every mistake was a status");
 }

@@ -3,24 +3,7 @@
  * host survives, hears nothing on stderr, and the ledger balances. The caller
  * of this program looks at its stderr.
  */
-#include <stdio.h>
-#include <string.h>
-
-#include "labkit.h"
-
-#define TEXT(literal) (literal), sizeof(literal) - 1
-#define NOTHING NULL, 0
-
-static int failures;
-
-static void expect(int line, labkit_status actual, labkit_status expected) {
-    if (actual == expected) return;
-    printf("line %d: %s, not %s\n", line, labkit_status_message((int32_t)actual),
-           labkit_status_message((int32_t)expected));
-    failures++;
-}
-
-#define EXPECT(status, call) expect(__LINE__, (call), LABKIT_STATUS_##status)
+#include "check.h"
 
 static void expect_log(labkit_client client, const char *text) {
     char log[4096];
@@ -63,6 +46,5 @@ int main(void) {
         failures++;
     }
     EXPECT(OK, labkit_client_free(client));
-    if (failures == 0) puts("the host survived each panic, in silence");
-    return failures ? 1 : 0;
+    return verdict("the host survived each panic, in silence");
 }

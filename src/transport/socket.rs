@@ -1,0 +1,90 @@
+//! A connection's socket in the HTTP client's terms. Each use asks first
+//! whether it is still ours (see `guarded`).
+
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::sync::Arc;
+
+use ureq::Error;
+use ureq::unversioned::transport::{Buffers, LazyBuffers, NextTimeout, ShutdownHandle, Transport};
+
+use crate::guarded::Guarded;
+
+#[derive(Debug)]
+pub(super) struct Socket {
+    stream: Arc<Guarded<TcpStream>>,
+    buffers: Buffer,
+}
+
+/// The client's own buffers print themselves whole, tokens included.
+struct Buffer(LazyBuffers);
+
+impl std::fmt::Debug for Buffer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Buffer")
+    }
+}
+
+impl Socket {
+    pub(super) fn new(stream: Arc<Guarded<TcpStream>>, buffers: LazyBuffers) -> Self {
+        Socket { stream, buffers: Buffer(buffers) }
+    }
+}
+
+impl Transport for Socket {
+    fn buffers(&mut self) -> &mut dyn Buffers {
+        &mut self.buffers.0
+    }
+
+    fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), Error> {
+        let timeout = timeout.for_write();
+        let mut stream = self.stream.get()?;
+        stream.set_write_timeout(left(&timeout)?)?;
+        let output = &self.buffers.0.output()[..amount];
+        stream.write_all(output).map_err(|e| late(e, &timeout))
+    }
+
+    fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
+        let timeout = timeout.for_read();
+        let mut stream = self.stream.get()?;
+        stream.set_read_timeout(left(&timeout)?)?;
+        // The worker blocks all signals, so that nothing interrupts this.
+        let input = self.buffers.0.input_append_buf();
+        let amount = stream.read(input).map_err(|e| late(e, &timeout))?;
+        self.buffers.0.input_appended(amount);
+        Ok(amount > 0)
+    }
+
+    /// Whether nothing has come over it since the last answer, not even its end.
+    fn is_open(&mut self) -> bool {
+        let quiet = |mut stream: &TcpStream| -> io::Result<bool> {
+            stream.set_nonblocking(true)?;
+            let read = stream.read(&mut [0]);
+            stream.set_nonblocking(false)?;
+            Ok(read.is_err_and(|e| e.kind() == io::ErrorKind::WouldBlock))
+        };
+        self.stream.get().and_then(quiet).unwrap_or(false)
+    }
+}
+
+/// What is left of a timeout; the kernel takes zero for none at all.
+fn left(timeout: &NextTimeout) -> Result<Option<std::time::Duration>, Error> {
+    if timeout.after.is_zero() {
+        return Err(Error::Timeout(timeout.reason));
+    }
+    Ok(timeout.not_zero().map(|duration| *duration))
+}
+
+fn late(e: io::Error, timeout: &NextTimeout) -> Error {
+    match e.kind() {
+        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => Error::Timeout(timeout.reason),
+        _ => Error::Io(e),
+    }
+}
+
+impl ShutdownHandle for Guarded<TcpStream> {
+    fn shutdown(&self) {
+        // An error: it is closed already.
+        let _ = self.get().and_then(|stream| stream.shutdown(Shutdown::Both));
+    }
+}
