@@ -2,6 +2,7 @@
 //! gathered by experience, through the transition, committed.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -9,6 +10,7 @@ use labkit::wire::{Checkpoint, Code, Rejection, Timestamp};
 
 use crate::admission::{Envelope, derived_time};
 use crate::clock::Now;
+use crate::definitions::Definitions;
 use crate::limits::{CONFLICT_ROUNDS, ELAPSED_MOST_US, REORDER_MS};
 use crate::store::{Commit, StoreError};
 use crate::tracker::Tracker;
@@ -25,12 +27,13 @@ impl Tracker {
         parsed: &[Result<Checkpoint<'_>, Rejection>],
         envelope: Envelope,
     ) -> Result<Vec<Outcome>, StoreError> {
+        let definitions = self.definitions();
         let mut outcomes: Vec<Outcome> = Vec::with_capacity(parsed.len());
         let mut arrivals: Vec<Option<Arrival<'_>>> = Vec::with_capacity(parsed.len());
         let mut groups: Groups = Groups::default();
         for (index, item) in parsed.iter().enumerate() {
             let admitted = item.as_ref().map_err(Rejection::clone);
-            match admitted.and_then(|checkpoint| self.admit(checkpoint, envelope)) {
+            match admitted.and_then(|checkpoint| self.admit(checkpoint, &definitions, envelope)) {
                 Ok(arrival) => {
                     groups.add(tenant, item, &arrival, index);
                     arrivals.push(Some(arrival));
@@ -42,22 +45,21 @@ impl Tracker {
                 }
             }
         }
-        self.commit(groups, &arrivals, envelope.received, &mut outcomes).await?;
+        let arrivals = Arrivals { items: &arrivals, definitions: &definitions };
+        self.commit(groups, arrivals, envelope.received, &mut outcomes).await?;
         self.account(&outcomes);
         Ok(outcomes)
     }
 
     /// What only the tracker can check: definition, type, age.
     fn admit<'a>(
-        &'a self,
+        &self,
         checkpoint: &'a Checkpoint<'_>,
+        definitions: &'a Definitions,
         envelope: Envelope,
     ) -> Result<Arrival<'a>, Rejection> {
-        let Some(definition) = self.definition(&checkpoint.user_experience_id) else {
-            let detail = "no definition of this id is loaded here";
-            let field = Some("user_experience_id");
-            return Err(Rejection::new(Code::UnknownExperience, field, detail));
-        };
+        let id = &checkpoint.user_experience_id;
+        let definition = definitions.known(id).ok_or_else(unknown)?;
         if !self.types.allows(&checkpoint.service) {
             let detail = format!("expected one of: {}", self.types.all().join(", "));
             return Err(Rejection::new(Code::TypeNotAllowed, Some("type"), detail));
@@ -93,7 +95,7 @@ impl Tracker {
     async fn commit(
         &self,
         groups: Groups,
-        arrivals: &[Option<Arrival<'_>>],
+        arrivals: Arrivals<'_>,
         received: i64,
         outcomes: &mut [Outcome],
     ) -> Result<(), StoreError> {
@@ -103,14 +105,20 @@ impl Tracker {
                 return Ok(());
             }
             let loaded = self.store.load(&identities).await?;
-            let (mut changes, mut changed) = (Vec::new(), Vec::new());
+            let mut changes = Vec::with_capacity(identities.len());
+            let mut changed = Vec::with_capacity(identities.len());
             for ((identity, members), mut loaded) in identities.into_iter().zip(members).zip(loaded)
             {
-                let mut effects = Effects::default();
+                let mut effects = Effects::of(members.len());
                 let mut stored = loaded.stored.take();
                 let now = Now { v: loaded.v, real: received };
+                let id = &identity.user_experience_id;
+                if stored.is_none() && arrivals.definitions.is_retired(id) {
+                    members.iter().for_each(|&index| outcomes[index] = Err(unknown()));
+                    continue;
+                }
                 for &index in &members {
-                    let Some(arrival) = &arrivals[index] else { continue };
+                    let Some(arrival) = &arrivals.items[index] else { continue };
                     let input = Input::Checkpoint(arrival);
                     let (next, disposition) = transition(stored, input, now, &mut effects);
                     stored = next;
@@ -154,6 +162,14 @@ impl Tracker {
     }
 }
 
+/// What passed validation, and the definitions it was validated by.
+#[derive(Clone, Copy)]
+struct Arrivals<'a> {
+    /// In the order of the request; `None` where an item was refused.
+    items: &'a [Option<Arrival<'a>>],
+    definitions: &'a Definitions,
+}
+
 /// The checkpoints of a request by experience, in the order of arrival.
 #[derive(Default)]
 struct Groups {
@@ -176,15 +192,20 @@ impl Groups {
             user_experience_id: arrival.definition.id.clone(),
             correlation_id: checkpoint.correlation_id,
         };
-        match self.places.get(&identity) {
-            Some(place) => self.members[*place].push(index),
-            None => {
-                self.places.insert(identity.clone(), self.identities.len());
-                self.identities.push(identity);
+        match self.places.entry(identity) {
+            Entry::Occupied(place) => self.members[*place.get()].push(index),
+            Entry::Vacant(place) => {
+                self.identities.push(place.key().clone());
                 self.members.push(vec![index]);
+                place.insert(self.members.len() - 1);
             }
         }
     }
+}
+
+fn unknown() -> Rejection {
+    let detail = "no definition of this id is loaded here";
+    Rejection::new(Code::UnknownExperience, Some("user_experience_id"), detail)
 }
 
 fn too_many() -> Rejection {

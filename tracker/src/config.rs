@@ -1,16 +1,24 @@
 //! What an operator can set. Defaults give way to the file, the file to the
 //! environment, the environment to flags.
 
+use std::ffi::OsString;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::{fmt, fs};
+use std::time::Duration;
+use std::{env, fmt, fs};
 
 use clap::{Args, Parser, Subcommand};
 use serde::Deserialize;
 
-use crate::auth::Key;
-use crate::limits::Limits;
+use crate::auth::{IssuerConfig, Key};
+use crate::limits::{Limits, RELOAD_INTERVAL};
+use crate::store::{RedisOptions, RedisSettings};
 
+/// The store's file unless another is named: whoever names nothing must not
+/// lose what was acknowledged.
+const DEFAULT_FILE: &str = "labkit-tracker.redb";
+/// What systemd calls the directory of `StateDirectory=`.
+const STATE_DIRECTORY: &str = "STATE_DIRECTORY";
 const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8480);
 
 /// The command line.
@@ -35,7 +43,8 @@ pub enum Command {
     #[command(
         after_help = "Try it: labkit-tracker serve --definitions config/user_experience_slis\n\
                       then open http://127.0.0.1:8480/. SIGTERM or SIGINT: requests in flight \
-                      finish, the log is written out, exit status 0."
+                      finish, the log is written out, exit status 0. SIGHUP: the definitions are \
+                      read again."
     )]
     Serve(Serve),
     /// Lint definition files: exit status 0 if all are good, 1 if not, 2 if DIR cannot be read
@@ -43,10 +52,33 @@ pub enum Command {
         /// The directory of `<id>.yml` files
         dir: PathBuf,
     },
+    /// Make bearer keys
+    Keys {
+        /// What to do with them
+        #[command(subcommand)]
+        command: KeysCommand,
+    },
     /// Print Prometheus recording rules for the definitions
     Rules {
         /// The directory of `<id>.yml` files
         dir: PathBuf,
+    },
+}
+
+/// What to do with keys.
+#[derive(Debug, Subcommand)]
+pub enum KeysCommand {
+    /// Print a new key, which is stored nowhere, and what to add to the --config file
+    #[command(after_help = "Any number of keys are in force at once. To replace one: add a new one \
+                            with the same tenant, restart the tracker, give it to the senders, \
+                            remove the old one.")]
+    New {
+        /// Whose key it is, for people
+        #[arg(long, default_value = "unnamed")]
+        name: String,
+        /// The namespace of what is sent with it; senders that share experiences share it
+        #[arg(long, default_value = crate::auth::DEFAULT_TENANT)]
+        tenant: String,
     },
 }
 
@@ -56,15 +88,22 @@ pub struct Serve {
     /// IP address and port to serve on; port 0 takes a free one [default: 127.0.0.1:8480]
     #[arg(long, env = "LABKIT_TRACKER_LISTEN", value_name = "ADDR:PORT")]
     pub listen: Option<SocketAddr>,
-    /// Directory of the experiences' definitions, one `<id>.yml` each (required)
+    /// Directory of the experiences' definitions, one `<id>.yml` each (required);
+    /// read again at SIGHUP and every `--reload-s`
     #[arg(long, env = "LABKIT_TRACKER_DEFINITIONS", value_name = "DIR")]
     pub definitions: Option<PathBuf>,
     /// Where state is kept: `embedded:PATH` is one file, made if need be, whose
     /// acknowledged checkpoints survive a crash; it belongs to this tracker
-    /// alone. `memory` is lost at exit [default: memory]
+    /// alone. `redis://HOST:PORT` (`rediss://` for TLS, `redis+cluster://H:P,H:P`)
+    /// is shared by any number of trackers. `memory` is lost at exit [default: embedded:labkit-tracker.redb,
+    /// in systemd's $STATE_DIRECTORY or else in the working directory]
     #[arg(long, env = "LABKIT_TRACKER_STORE", value_name = "STORE")]
     pub store: Option<String>,
-    /// TOML file with these settings (dashes become underscores), the bearer keys and `[limits]`
+    /// Seconds between two looks at the definitions; 0 looks at SIGHUP only [default: 30]
+    #[arg(long, env = "LABKIT_TRACKER_RELOAD_S", value_name = "SECONDS")]
+    pub reload_s: Option<u64>,
+    /// TOML file with these settings (dashes become underscores), the bearer keys, `[[issuers]]` of
+    /// tokens and `[limits]`
     #[arg(long, env = "LABKIT_TRACKER_CONFIG", value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// The values of `type` to accept; without it any, of which the first 64 become labels
@@ -93,11 +132,16 @@ struct File {
     listen: Option<SocketAddr>,
     definitions: Option<PathBuf>,
     store: Option<String>,
+    reload_s: Option<u64>,
     types: Option<Vec<String>>,
     insecure_no_auth: Option<bool>,
     port_file: Option<PathBuf>,
     #[serde(default)]
+    redis: RedisOptions,
+    #[serde(default)]
     keys: Vec<Key>,
+    #[serde(default)]
+    issuers: Vec<IssuerConfig>,
     #[serde(default)]
     limits: Limits,
 }
@@ -111,10 +155,14 @@ pub struct Config {
     pub definitions: PathBuf,
     /// Where state is kept.
     pub store: StoreChoice,
+    /// How often the definitions are read again; zero: only when told to.
+    pub reload: Duration,
     /// The accepted types; empty: any.
     pub types: Vec<String>,
-    /// Bearer keys; empty: no authentication.
+    /// Bearer keys; without these and issuers: no authentication.
     pub keys: Vec<Key>,
+    /// Issuers of bearer tokens.
+    pub issuers: Vec<IssuerConfig>,
     /// What may come in, and how long things may take.
     pub limits: Limits,
     /// Where to write the address.
@@ -128,15 +176,28 @@ pub enum StoreChoice {
     Memory,
     /// In this file.
     Embedded(PathBuf),
+    /// In this Redis.
+    Redis(Box<RedisSettings>),
 }
 
 impl StoreChoice {
-    fn parse(text: &str) -> Result<Self, ConfigError> {
+    /// `state` is what systemd says: absolute paths with colons between them.
+    fn unnamed(state: Option<OsString>) -> Self {
+        let first = state.and_then(|paths| env::split_paths(&paths).next());
+        StoreChoice::Embedded(first.unwrap_or_default().join(DEFAULT_FILE))
+    }
+
+    fn parse(text: &str, redis: &RedisOptions) -> Result<Self, ConfigError> {
+        if RedisSettings::is_meant(text) {
+            let settings = RedisSettings::new(text, redis).map_err(ConfigError)?;
+            return Ok(StoreChoice::Redis(Box::new(settings)));
+        }
         match text.split_once(':') {
             None if text == "memory" => Ok(StoreChoice::Memory),
             Some(("embedded", path)) if !path.is_empty() => Ok(StoreChoice::Embedded(path.into())),
             _ => Err(ConfigError(format!(
-                "--store {text}: expected `memory`, or `embedded:PATH` with the path of a file"
+                "--store {text}: expected `embedded:PATH` with the path of a file, \
+                 `redis://HOST:PORT`, or `memory`"
             ))),
         }
     }
@@ -159,7 +220,11 @@ impl Config {
     pub fn resolve(flags: Serve) -> Result<Self, ConfigError> {
         let file = flags.config.as_deref().map(File::read).transpose()?.unwrap_or_default();
         let store = flags.store.or(file.store);
-        let store = store.as_deref().map_or(Ok(StoreChoice::Memory), StoreChoice::parse)?;
+        let store = match store.as_deref() {
+            Some(named) => StoreChoice::parse(named, &file.redis)?,
+            None => StoreChoice::unnamed(env::var_os(STATE_DIRECTORY)),
+        };
+        let reload = flags.reload_s.or(file.reload_s).map(Duration::from_secs);
         let missing = "--definitions DIR is required: the directory of <id>.yml files \
                        (or LABKIT_TRACKER_DEFINITIONS, or `definitions` in the file)";
         let config = Config {
@@ -169,8 +234,10 @@ impl Config {
                 .or(file.definitions)
                 .ok_or_else(|| ConfigError(missing.to_owned()))?,
             store,
+            reload: reload.unwrap_or(RELOAD_INTERVAL),
             types: flags.types.or(file.types).unwrap_or_default(),
             keys: file.keys,
+            issuers: file.issuers,
             limits: file.limits,
             port_file: flags.port_file.or(file.port_file),
         };
@@ -194,12 +261,13 @@ impl Config {
     }
 
     fn check_exposure(&self, insecure: bool) -> Result<(), ConfigError> {
-        if !self.keys.is_empty() || self.listen.ip().is_loopback() || insecure {
+        let asks = !self.keys.is_empty() || !self.issuers.is_empty();
+        if asks || self.listen.ip().is_loopback() || insecure {
             return Ok(());
         }
         Err(ConfigError(format!(
             "--listen {}: without keys only a loopback address such as 127.0.0.1 is served. Add \
-             `keys` to the --config file, or pass --insecure-no-auth where nobody else can reach \
+             `[[keys]]` (see `keys new`) or `[[issuers]]` to the --config file, or pass --insecure-no-auth where nobody else can reach \
              the port",
             self.listen
         )))
@@ -250,7 +318,7 @@ mod tests {
         for (toml, expected) in [
             ("definitons = 'd'", "definitons"),
             ("", "--definitions"),
-            ("definitions = 'd'\nstore = 'redis://x'", "redis://x"),
+            ("definitions = 'd'\nstore = 'http://x'", "http://x"),
             ("definitions = 'd'\nstore = 'embedded:'", "embedded:PATH"),
             ("definitions = 'd'\nstore = 'embedded'", "embedded:PATH"),
             ("definitions = 'd'\ntypes = ['Web']", "\"Web\""),
@@ -268,13 +336,52 @@ mod tests {
 
     #[test]
     fn state_is_kept_in_memory_or_in_the_file_that_is_named() {
-        let memory = resolve("definitions = 'd'", Serve::default()).unwrap();
-        assert_eq!(memory.store, StoreChoice::Memory);
         let file = "definitions = 'd'\nstore = 'embedded:/var/lib/a:b.redb'";
         let embedded = StoreChoice::Embedded("/var/lib/a:b.redb".into());
         assert_eq!(resolve(file, Serve::default()).unwrap().store, embedded);
         let flags = Serve { store: Some("memory".into()), ..Serve::default() };
         assert_eq!(resolve(file, flags).unwrap().store, StoreChoice::Memory);
+    }
+
+    #[test]
+    fn state_is_kept_in_a_file_where_nobody_says_otherwise() {
+        for (state, path) in [
+            (None, "labkit-tracker.redb"),
+            (Some("/var/lib/labkit"), "/var/lib/labkit/labkit-tracker.redb"),
+            (Some("/var/lib/a:/var/lib/b"), "/var/lib/a/labkit-tracker.redb"),
+        ] {
+            let unnamed = StoreChoice::unnamed(state.map(Into::into));
+            assert_eq!(unnamed, StoreChoice::Embedded(path.into()));
+        }
+        let config = resolve("definitions = 'd'", Serve::default()).unwrap();
+        assert_eq!(config.store, StoreChoice::unnamed(env::var_os(STATE_DIRECTORY)));
+    }
+
+    #[test]
+    fn state_is_kept_in_a_redis_with_what_its_table_says() {
+        let file = "definitions = 'd'\nstore = 'redis+cluster://a:1,b:2'\n[redis]\nack = 'aof'";
+        let StoreChoice::Redis(settings) = resolve(file, Serve::default()).unwrap().store else {
+            panic!("it is no other store");
+        };
+        assert!(format!("{settings:?}").contains("redis+cluster://a:1,b:2"));
+        for (table, expected) in [("ack = 'all'", "replica(n)"), ("acks = 'aof'", "acks")] {
+            let file = format!("definitions = 'd'\nstore = 'redis://a'\n[redis]\n{table}");
+            let error = resolve(&file, Serve::default()).unwrap_err();
+            assert!(error.contains(expected), "{error}");
+        }
+    }
+
+    #[test]
+    fn definitions_are_read_again_as_often_as_is_said() {
+        for (file, flag, expected) in [
+            ("", None, RELOAD_INTERVAL),
+            ("reload_s = 5", None, Duration::from_secs(5)),
+            ("reload_s = 5", Some(0), Duration::ZERO),
+        ] {
+            let flags = Serve { reload_s: flag, ..Serve::default() };
+            let config = resolve(&format!("definitions = 'd'\n{file}"), flags).unwrap();
+            assert_eq!(config.reload, expected, "{file} {flag:?}");
+        }
     }
 
     #[test]

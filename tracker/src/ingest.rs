@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::admission::{Envelope, depth, is_deep_item, too_deep};
+use crate::auth::Reach;
 use crate::limits::DETAIL_BYTES;
 use crate::store::StoreError;
 use crate::tracker::Tracker;
@@ -24,6 +25,19 @@ pub enum Ingested {
     Batch(Answer),
     /// To a single checkpoint: itself, with `server_timestamp`, as JSON.
     Single(String),
+}
+
+impl Ingested {
+    /// How many checkpoints were answered for.
+    pub(crate) fn checkpoints(&self) -> u64 {
+        match self {
+            Ingested::Single(_) => 1,
+            // Also an empty one is work.
+            Ingested::Batch(answer) => {
+                (answer.accepted + answer.duplicate + answer.rejected.len() as u64).max(1)
+            }
+        }
+    }
 }
 
 /// Why a request was refused as a whole. Nothing of it had an effect, but for
@@ -55,13 +69,24 @@ impl Tracker {
         body: &str,
         received: i64,
     ) -> Result<Ingested, Refusal> {
+        self.ingest_within(tenant, &Reach::default(), body, received).await
+    }
+
+    /// The same, from a credential that may send only some checkpoints.
+    pub async fn ingest_within(
+        &self,
+        tenant: &Arc<str>,
+        reach: &Reach,
+        body: &str,
+        received: i64,
+    ) -> Result<Ingested, Refusal> {
         match Body::parse(body).map_err(refuse_body)? {
             Body::Single { text, sent_at } => {
                 if depth(text) > self.limits.json_depth {
                     return Err(Refusal::TooDeep(self.limits.json_depth));
                 }
                 let envelope = Envelope { received, sent_at, instance: None };
-                self.ingest_single(tenant, text, envelope).await
+                self.ingest_single(tenant, reach, text, envelope).await
             }
             Body::Batch(batch) => {
                 let envelope = Envelope {
@@ -69,7 +94,7 @@ impl Tracker {
                     sent_at: Some(batch.sent_at),
                     instance: batch.instance_id,
                 };
-                let parsed = self.parse_items(&batch, body)?;
+                let parsed = self.parse_items(&batch, reach, body)?;
                 self.ingest_batch(tenant, &batch.checkpoints, &parsed, envelope).await
             }
         }
@@ -79,6 +104,7 @@ impl Tracker {
     fn parse_items<'a>(
         &self,
         batch: &Batch<'a>,
+        reach: &Reach,
         body: &str,
     ) -> Result<Vec<Result<Checkpoint<'a>, Rejection>>, Refusal> {
         let (items, limits) = (&batch.checkpoints, &self.limits);
@@ -93,12 +119,12 @@ impl Tracker {
         self.stats.ignored(batch.unknown_fields);
         let parse = |text| match deep && is_deep_item(text, limits) {
             true => Err(Rejection::new(Code::InvalidField, None, too_deep(limits.json_depth))),
-            false => self.parse(text),
+            false => self.parse(reach, text),
         };
         Ok(items.iter().map(|item| parse(item.get())).collect())
     }
 
-    fn parse<'a>(&self, text: &'a str) -> Result<Checkpoint<'a>, Rejection> {
+    fn parse<'a>(&self, reach: &Reach, text: &'a str) -> Result<Checkpoint<'a>, Rejection> {
         let (bytes, most) = (text.len(), self.limits.checkpoint_bytes);
         if bytes > most {
             let detail = format!("{bytes} bytes, at most {most}");
@@ -106,16 +132,18 @@ impl Tracker {
         }
         let (checkpoint, ignored) = Checkpoint::parse_counting(text)?;
         self.stats.ignored(ignored);
+        reach.check(&checkpoint)?;
         Ok(checkpoint)
     }
 
     async fn ingest_single(
         &self,
         tenant: &Arc<str>,
+        reach: &Reach,
         text: &str,
         envelope: Envelope,
     ) -> Result<Ingested, Refusal> {
-        let parsed = [self.parse(text)];
+        let parsed = [self.parse(reach, text)];
         let outcome =
             self.apply(tenant, &parsed, envelope).await.map_err(Refusal::Unavailable)?.pop();
         let [parsed] = parsed;

@@ -5,13 +5,15 @@ use std::future::Future;
 use std::io::{self, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Parser as _;
-use labkit_tracker::config::{Cli, Command, Config, Serve};
-use labkit_tracker::{check, rules, run};
+use labkit_tracker::config::{Cli, Command, Config, KeysCommand, Serve};
+use labkit_tracker::{auth, check, rules, run};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::Notify;
 
 /// The command could not be carried out at all.
 const UNUSABLE: u8 = 2;
@@ -26,7 +28,17 @@ fn main() -> ExitCode {
             Ok(false) => ExitCode::FAILURE,
             Err(error) => fail(format!("{}: {error}", dir.display())),
         },
+        Command::Keys { command: KeysCommand::New { name, tenant } } => new_key(&name, &tenant),
         Command::Rules { dir } => print_rules(&dir),
+    }
+}
+
+fn new_key(name: &str, tenant: &str) -> ExitCode {
+    let introduced = auth::generate().and_then(|key| auth::introduce(&key, name, tenant));
+    match introduced.map(|text| io::stdout().lock().write_all(text.as_bytes())) {
+        Ok(Ok(())) => ExitCode::SUCCESS,
+        Ok(Err(error)) => fail(error),
+        Err(error) => fail(error),
     }
 }
 
@@ -57,11 +69,13 @@ fn serve(flags: Serve) -> ExitCode {
         Err(error) => return fail(format!("cannot start threads: {error}")),
     };
     let result = runtime.block_on(async {
-        let shutdown = shutdown_signal().map_err(|e| format!("cannot watch for signals: {e}"))?;
+        let unwatched = |e: io::Error| format!("cannot watch for signals: {e}");
+        let shutdown = shutdown_signal().map_err(unwatched)?;
+        let reload = reload_signal().map_err(unwatched)?;
         let listener = TcpListener::bind(config.listen)
             .await
             .map_err(|e| format!("--listen {}: {e}", config.listen))?;
-        run(listener, config, shutdown).await.map_err(|e| e.to_string())
+        run(listener, config, reload, shutdown).await.map_err(|e| e.to_string())
     });
     runtime.shutdown_timeout(LEFTOVERS);
     match result {
@@ -81,6 +95,19 @@ fn shutdown_signal() -> io::Result<impl Future<Output = ()>> {
             _ = interrupt.recv() => {}
         }
     })
+}
+
+/// Notified at each SIGHUP, from now on.
+fn reload_signal() -> io::Result<Arc<Notify>> {
+    let mut hangup = signal(SignalKind::hangup())?;
+    let told = Arc::new(Notify::new());
+    let notify = told.clone();
+    tokio::spawn(async move {
+        while hangup.recv().await.is_some() {
+            notify.notify_one();
+        }
+    });
+    Ok(told)
 }
 
 fn fail(error: impl std::fmt::Display) -> ExitCode {

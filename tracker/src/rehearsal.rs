@@ -99,6 +99,12 @@ impl Rehearsal {
         let _ = self.runtime.block_on(self.tracker.sweep());
     }
 
+    /// Moves the clock and does nothing more: what comes of it is the caller's
+    /// to bring about.
+    pub fn step_clock(&self, millis: i64) {
+        self.clock.step(millis);
+    }
+
     /// One experience, if it is remembered.
     pub fn experience(
         &self,

@@ -7,28 +7,30 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
-use labkit::definition::{self, Registry};
+use labkit::definition::{Finding, Registry};
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use crate::auth::Auth;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, StoreChoice};
 use crate::emit::delivery;
 use crate::http::{self, Shared};
-use crate::store::{Embedded, Memory, OpenError, Store, StoreError};
-use crate::sweep;
+use crate::store::{Embedded, Memory, OpenError, Redis, RedisOpenError, Store, StoreError};
 use crate::tracker::{Settings, Tracker};
+use crate::{reload, sweep};
 
 /// Why the server did not start; displays what to do about it.
 #[derive(Debug)]
 pub enum RunError {
     /// The definitions cannot be used.
     Definitions(String),
-    /// The keys cannot be used.
+    /// The keys, or what is said of the issuers, cannot be used.
     Keys(String),
     /// The store's file cannot be used.
     Open(OpenError),
+    /// The store's Redis cannot be used.
+    Redis(RedisOpenError),
     /// The store refused its first write.
     Store(StoreError),
     /// The listener, or the port file.
@@ -40,6 +42,7 @@ impl fmt::Display for RunError {
         match self {
             RunError::Definitions(detail) | RunError::Keys(detail) => f.write_str(detail),
             RunError::Open(error) => error.fmt(f),
+            RunError::Redis(error) => error.fmt(f),
             RunError::Store(error) => write!(f, "the store: {error}"),
             RunError::Io(error) => error.fmt(f),
         }
@@ -55,21 +58,38 @@ impl From<io::Error> for RunError {
 }
 
 /// Serves on `listener` until `shutdown` resolves and everything is written out.
+/// Whenever `reload` is notified, the definitions are read again.
 pub async fn run(
     listener: TcpListener,
     config: Config,
+    reload: Arc<Notify>,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), RunError> {
-    let registry = load(&config.definitions)?;
-    let auth = Arc::new(Auth::new(&config.keys).map_err(RunError::Keys)?);
+    let (registry, findings) = load(&config.definitions).await?;
     let clock = Arc::new(SystemClock);
     let limits = config.limits;
+    let auth = Auth::new(&config.keys, &config.issuers, &limits, clock.clone());
+    let auth = Arc::new(auth.map_err(RunError::Keys)?);
     let durable = config.store != StoreChoice::Memory;
     let store = open(config.store, clock.now_ms(), limits.outbox_lines).await?;
     let settings = Settings { types: config.types, limits };
-    let tracker = Tracker::new(registry, settings, store, clock).await.map_err(RunError::Store)?;
+    let tracker =
+        Tracker::new(registry.clone(), settings, store, clock).await.map_err(RunError::Store)?;
     let tracker = Arc::new(tracker);
+    tracker.redefine(&registry, &findings).map_err(RunError::Definitions)?;
 
+    let (stop_reload, reload_stopped) = watch::channel(());
+    let reload = reload::run(
+        tracker.clone(),
+        config.definitions,
+        findings,
+        config.reload,
+        reload,
+        dropped(reload_stopped),
+    );
+    tokio::spawn(reload);
+    let keys = auth.clone();
+    let keys = tokio::spawn(async move { keys.keep_fresh().await });
     let (stop_sweep, sweep_stopped) = watch::channel(());
     let (stop_log, log_stopped) = watch::channel(());
     let sweep = tokio::spawn(sweep::run(tracker.clone(), dropped(sweep_stopped)));
@@ -84,6 +104,8 @@ pub async fn run(
     let shared = Shared { tracker: tracker.clone(), auth };
     http::serve(listener, http::router(shared.clone()), shared, shutdown).await;
 
+    drop(stop_reload);
+    keys.abort();
     // Ingest is over; then time; then what both of them had to tell.
     drop(stop_sweep);
     let _ = sweep.await;
@@ -96,23 +118,25 @@ pub async fn run(
     Ok(())
 }
 
-/// Opens the store, on a thread that may wait for the disk.
 async fn open(
     choice: StoreChoice,
     now: i64,
     outbox_lines: usize,
 ) -> Result<Arc<dyn Store>, RunError> {
-    let open = move || -> Result<Arc<dyn Store>, RunError> {
-        match choice {
-            StoreChoice::Memory => Ok(Arc::new(Memory::new(now).with_outbox_lines(outbox_lines))),
-            StoreChoice::Embedded(path) => Embedded::open(&path, now, outbox_lines)
-                .map(|store| Arc::new(store) as Arc<dyn Store>)
-                .map_err(RunError::Open),
+    match choice {
+        StoreChoice::Memory => Ok(Arc::new(Memory::new(now).with_outbox_lines(outbox_lines))),
+        StoreChoice::Embedded(path) => {
+            // On a thread that may wait for the disk.
+            let open = move || Embedded::open(&path, now, outbox_lines);
+            match tokio::task::spawn_blocking(open).await {
+                Ok(opened) => Ok(Arc::new(opened.map_err(RunError::Open)?)),
+                Err(panic) => Err(RunError::Io(io::Error::other(panic))),
+            }
         }
-    };
-    match tokio::task::spawn_blocking(open).await {
-        Ok(opened) => opened,
-        Err(panic) => Err(RunError::Io(io::Error::other(panic))),
+        StoreChoice::Redis(settings) => {
+            let opened = Redis::open(*settings, now, outbox_lines).await;
+            Ok(Arc::new(opened.map_err(RunError::Redis)?))
+        }
     }
 }
 
@@ -121,20 +145,17 @@ async fn dropped(mut receiver: watch::Receiver<()>) {
     while receiver.changed().await.is_ok() {}
 }
 
-fn load(dir: &Path) -> Result<Registry, RunError> {
+async fn load(dir: &Path) -> Result<(Registry, Vec<Finding>), RunError> {
+    let (registry, findings) = reload::read(dir).await.map_err(RunError::Definitions)?;
+    reload::report(&findings);
+    if registry.iter().next().is_some() {
+        return Ok((registry, findings));
+    }
     let place = dir.display();
-    let (registry, findings) = definition::load(dir)
-        .map_err(|e| RunError::Definitions(format!("--definitions {place}: {e}")))?;
-    for finding in findings {
-        tracing::warn!("{finding}");
-    }
-    match registry.iter().next() {
-        Some(_) => Ok(registry),
-        None => Err(RunError::Definitions(format!(
-            "--definitions {place}: no usable <id>.yml in there, so every checkpoint would be \
-             refused; `labkit-tracker check {place}` says why"
-        ))),
-    }
+    Err(RunError::Definitions(format!(
+        "--definitions {place}: no usable <id>.yml in there, so every checkpoint would be \
+         refused; `labkit-tracker check {place}` says why"
+    )))
 }
 
 /// Written beside and renamed, so that a reader sees all of it or nothing.

@@ -1,13 +1,15 @@
 //! What this process did: the counters of `/metrics`.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+use labkit::definition::{Finding, Severity};
 use labkit::wire::Code;
 
 use crate::clock::VirtualTime;
 use crate::emit::Exposition;
+use crate::limits::LATENESS_BOUNDS_MS;
 
 /// Counters of this process. They begin at 0 with it.
 #[derive(Debug, Default)]
@@ -21,11 +23,33 @@ pub struct Stats {
     conflicts: AtomicU64,
     swept: AtomicU64,
     lateness_ms: AtomicI64,
+    lateness: Lateness,
     tick_failures: AtomicU64,
     log_lines: AtomicU64,
     log_failures: AtomicU64,
     connections: AtomicI64,
     in_flight: AtomicI64,
+    definitions: Definitions,
+}
+
+/// How late experiences were that time ended.
+#[derive(Debug, Default)]
+struct Lateness {
+    /// By the first bound that is not exceeded; not cumulative.
+    buckets: [AtomicU64; LATENESS_BOUNDS_MS.len() + 1],
+    sum_ms: AtomicU64,
+}
+
+/// What the last looks at the definitions found.
+#[derive(Debug, Default)]
+struct Definitions {
+    in_force: AtomicU64,
+    errors: AtomicU64,
+    warnings: AtomicU64,
+    /// The last look found no error.
+    successful: AtomicBool,
+    /// The last one that did not, on the wall clock.
+    success_ms: AtomicI64,
 }
 
 /// One more of something, for as long as this lives: whatever ends it, be it a
@@ -95,6 +119,15 @@ impl Stats {
         self.lateness_ms.store(lateness_ms, Ordering::Relaxed);
     }
 
+    /// Time ended an experience, so long after its deadline.
+    pub fn ended_late(&self, lateness_ms: i64) {
+        let within = LATENESS_BOUNDS_MS.iter().position(|bound| lateness_ms <= *bound);
+        let bucket = within.unwrap_or(LATENESS_BOUNDS_MS.len());
+        self.lateness.buckets[bucket].fetch_add(1, Ordering::Relaxed);
+        let lateness_ms = u64::try_from(lateness_ms).unwrap_or(0);
+        self.lateness.sum_ms.fetch_add(lateness_ms, Ordering::Relaxed);
+    }
+
     /// The store refused the clock's write: virtual time stands still.
     pub fn tick_failed(&self) {
         self.tick_failures.fetch_add(1, Ordering::Relaxed);
@@ -115,12 +148,31 @@ impl Stats {
         Present::new(&self.connections)
     }
 
+    /// The definitions were read: so many are in force.
+    pub fn definitions_read(&self, in_force: usize, findings: &[Finding], now_ms: i64) {
+        let errors = findings.iter().filter(|finding| finding.severity == Severity::Error).count();
+        let set = |to: &AtomicU64, number: usize| to.store(number as u64, Ordering::Relaxed);
+        set(&self.definitions.in_force, in_force);
+        set(&self.definitions.errors, errors);
+        set(&self.definitions.warnings, findings.len() - errors);
+        self.definitions.successful.store(errors == 0, Ordering::Relaxed);
+        if errors == 0 {
+            self.definitions.success_ms.store(now_ms, Ordering::Relaxed);
+        }
+    }
+
+    /// The definitions could not be read; those read before are in force.
+    pub fn definitions_unread(&self) {
+        self.definitions.successful.store(false, Ordering::Relaxed);
+    }
+
     /// The page `/metrics`.
     pub fn render(&self, time: VirtualTime, backlog: Option<usize>) -> String {
         let mut page = Exposition::default();
         self.render_requests(&mut page);
         self.render_ingest(&mut page);
         self.render_time(&mut page, time);
+        self.definitions.render(&mut page);
         let help = "Lines written to the event log.";
         page.single("labkit_tracker_log_lines_total", "counter", help, get(&self.log_lines));
         let help = "Failed writes to the event log; the lines are written again.";
@@ -168,6 +220,7 @@ impl Stats {
         let lateness = self.lateness_ms.load(Ordering::Relaxed) as f64 / 1e3;
         let help = "How far past its deadline the latest record of the last sweep was.";
         page.single("labkit_tracker_sweep_lateness_seconds", "gauge", help, lateness);
+        self.lateness.render(page);
         let help = "Ticks that the store refused; deadlines stand still meanwhile.";
         page.single(
             "labkit_tracker_tick_failures_total",
@@ -179,6 +232,40 @@ impl Stats {
         page.single("labkit_tracker_blind_seconds_total", "counter", help, time.blind as f64 / 1e3);
         let help = "Settling that remains before deadlines run again.";
         page.single("labkit_tracker_settling_seconds", "gauge", help, time.settling as f64 / 1e3);
+    }
+}
+
+impl Lateness {
+    fn render(&self, page: &mut Exposition) {
+        let name = "labkit_tracker_deadline_lateness_seconds";
+        let help = "How long after its deadline time ended an experience.";
+        page.family(name, "histogram", help);
+        let bounds = LATENESS_BOUNDS_MS.map(|bound| (bound as f64 / 1e3).to_string());
+        let bounds = bounds.iter().map(String::as_str).chain(["+Inf"]);
+        let (bucket, mut count) = (format!("{name}_bucket"), 0);
+        for (bound, number) in bounds.zip(&self.buckets) {
+            count += get(number);
+            page.sample(&bucket, &[("le", bound)], count);
+        }
+        page.sample(&format!("{name}_sum"), &[], get(&self.sum_ms) as f64 / 1e3);
+        page.sample(&format!("{name}_count"), &[], count);
+    }
+}
+
+impl Definitions {
+    fn render(&self, page: &mut Exposition) {
+        let help = "Definitions in force.";
+        page.single("labkit_tracker_definitions", "gauge", help, get(&self.in_force));
+        let name = "labkit_tracker_definitions_findings";
+        page.family(name, "gauge", "What is wrong with the definitions, by severity.");
+        page.sample(name, &[("severity", "error")], get(&self.errors));
+        page.sample(name, &[("severity", "warning")], get(&self.warnings));
+        let successful = u8::from(self.successful.load(Ordering::Relaxed));
+        let name = "labkit_tracker_definitions_last_reload_successful";
+        page.single(name, "gauge", "Whether the last look at them found no error.", successful);
+        let at = self.success_ms.load(Ordering::Relaxed) as f64 / 1e3;
+        let name = "labkit_tracker_definitions_last_reload_success_timestamp_seconds";
+        page.single(name, "gauge", "When a look at them last found no error.", at);
     }
 }
 

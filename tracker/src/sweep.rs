@@ -35,31 +35,46 @@ impl Tracker {
         if due.is_empty() {
             return Ok(Step { found: 0, moved: 0, lateness: 0 });
         }
-        let (real, mut lateness) = (self.clock.now_ms(), 0);
+        let real = self.clock.now_ms();
         let loaded = self.store.load(&due).await?;
-        let found = due.len();
+        let (found, mut late) = (due.len(), Vec::with_capacity(due.len()));
         let changes = due.into_iter().zip(loaded).map(|(identity, mut loaded)| {
             let stored = loaded.stored.take();
             let due = stored.as_ref().map_or(loaded.v, Stored::due);
-            lateness = lateness.max(loaded.v - due);
-            let mut effects = Effects::default();
+            let waited = stored.as_ref().and_then(Stored::unfinished_since).is_some();
+            late.push(Late { by: loaded.v - due, waited });
+            let mut effects = Effects::of(1);
             let now = Now { v: loaded.v, real };
             let (next, _) = transition(stored, Input::Deadline, now, &mut effects);
             self.change(identity, &loaded, next, effects, real)
         });
         let commits = self.store.commit(changes.collect()).await?;
-        let moved = commits.iter().filter(|commit| **commit == Commit::Done).count() as u64;
-        self.stats.swept(moved);
+        // Virtual time stood at the tick, but these had to wait on.
+        let since_tick = (self.clock.now_ms() - self.time().last_tick).max(0);
+        let moved = commits.iter().zip(&late).filter(|(commit, _)| **commit == Commit::Done);
+        let moved: Vec<&Late> = moved.map(|(_, late)| late).collect();
+        for late in moved.iter().filter(|late| late.waited) {
+            self.stats.ended_late(late.by + since_tick);
+        }
+        self.stats.swept(moved.len() as u64);
         self.told.notify_one();
-        Ok(Step { found, moved, lateness })
+        let lateness = moved.iter().map(|late| late.by + since_tick).max().unwrap_or_default();
+        Ok(Step { found, moved: moved.len() as u64, lateness })
     }
 }
 
 struct Step {
     found: usize,
     moved: u64,
-    /// How far past its deadline the latest of them was, in ms of virtual time.
+    /// How far past its deadline the latest of them was, in ms.
     lateness: i64,
+}
+
+/// How far past its deadline one is, in ms of virtual time.
+struct Late {
+    by: i64,
+    /// It had not ended, so somebody waited for this.
+    waited: bool,
 }
 
 /// Ticks until `shutdown` resolves. One sweep at a time: what a slow one

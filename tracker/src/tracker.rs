@@ -5,17 +5,18 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use labkit::definition::Registry;
+use labkit::definition::{Finding, Registry};
 use labkit::wire::CorrelationId;
 use tokio::sync::Notify;
 
 use crate::clock::{Clock, VirtualTime};
+use crate::definitions::Definitions;
 use crate::emit::exposition::{self, Totals};
 use crate::emit::log;
 use crate::limits::Limits;
 use crate::stats::Stats;
 use crate::store::{Change, Loaded, Pending, Row, Store, StoreError};
-use crate::transition::{Definition, Effects, Identity, Stored};
+use crate::transition::{Effects, Identity, Stored};
 use crate::types::Types;
 use crate::view::View;
 
@@ -30,9 +31,8 @@ pub struct Settings {
 
 /// One tracker. Cheap to share: everything behind it is.
 pub struct Tracker {
-    pub(crate) registry: Registry,
-    /// The registry's definitions in its order, as records share them.
-    pub(crate) definitions: Vec<Arc<Definition>>,
+    /// Behind a lock that is held to take a reference, and no longer.
+    definitions: RwLock<Arc<Definitions>>,
     pub(crate) types: Types,
     pub(crate) limits: Limits,
     pub(crate) store: Arc<dyn Store>,
@@ -56,23 +56,42 @@ impl Tracker {
     ) -> Result<Self, StoreError> {
         let types = Types::new(&settings.types, settings.limits.learned_types);
         let time = store.tick(clock.now_ms(), 0).await?;
-        types.learn(store.counters().await?.into_iter().map(|(series, _)| series.service));
+        let counted: Vec<_> = store.counters().await?.into_iter().map(|(s, _)| s).collect();
+        types.learn(counted.iter().map(|series| series.service.clone()));
+        let counted = counted.into_iter().map(|series| series.definition);
+        let definitions = Definitions::new(&registry, counted);
+        let stats = Stats::default();
+        stats.definitions_read(definitions.len(), &[], clock.now_ms());
         Ok(Tracker {
-            definitions: registry.iter().map(|d| Arc::new(Definition::from(d))).collect(),
-            registry,
+            definitions: RwLock::new(Arc::new(definitions)),
             types,
             limits: settings.limits,
             store,
             clock,
-            stats: Stats::default(),
+            stats,
             told: Notify::new(),
             late_arrivals: AtomicU64::new(0),
             time: RwLock::new(time),
         })
     }
 
-    pub(crate) fn definition(&self, id: &str) -> Option<&Arc<Definition>> {
-        self.registry.index(id).and_then(|index| self.definitions.get(index as usize))
+    /// The definitions in force now.
+    pub(crate) fn definitions(&self) -> Arc<Definitions> {
+        self.definitions.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Puts what was read anew in force, for experiences that open from now on:
+    /// those that are open end as what they were opened under says. The error
+    /// is for the operator, and then nothing changes.
+    pub fn redefine(&self, registry: &Registry, findings: &[Finding]) -> Result<(), String> {
+        let mut definitions = self.definitions.write().unwrap_or_else(PoisonError::into_inner);
+        let next = definitions.succeeded_by(registry, findings);
+        if next.is_empty() {
+            return Err("no usable definition is left".to_owned());
+        }
+        self.stats.definitions_read(next.len(), findings, self.clock.now_ms());
+        *definitions = Arc::new(next);
+        Ok(())
     }
 
     /// The change that makes `next` of what was loaded, with its effects.
@@ -143,8 +162,8 @@ impl Tracker {
     /// The page `/metrics/sli`.
     pub async fn sli(&self) -> Result<String, StoreError> {
         let (rows, oldest) = self.totals().await?;
-        let types = self.types.all();
-        Ok(exposition::render(&Totals::new(&rows, &self.definitions, &types), &oldest))
+        let (definitions, types) = (self.definitions(), self.types.all());
+        Ok(exposition::render(&Totals::new(&rows, &definitions, &types), &oldest))
     }
 
     /// The page `/metrics`.

@@ -359,7 +359,19 @@ fn a_tracker_that_cannot_start_says_why_and_exits_2() {
         (vec!["serve", "--definitions", "/does/not/exist"], "/does/not/exist"),
         (vec!["serve", "--listen", "127.0.0.1:0", "--definitions", empty], "no usable"),
         (vec!["serve", "--definitions", good, "--listen", "0.0.0.0:0"], "--insecure-no-auth"),
-        (vec!["serve", "--definitions", good, "--store", "redis://x"], "`embedded:PATH`"),
+        (vec!["serve", "--definitions", good, "--store", "http://x"], "`embedded:PATH`"),
+        (
+            vec![
+                "serve",
+                "--listen",
+                "127.0.0.1:0",
+                "--definitions",
+                good,
+                "--store",
+                "redis://127.0.0.1:1",
+            ],
+            "--store redis://127.0.0.1:1: Connection refused",
+        ),
         (
             vec![
                 "serve",

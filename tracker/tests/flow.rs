@@ -3,8 +3,13 @@
 
 mod support;
 
+use std::path::Path;
+use std::sync::Arc;
+
+use labkit::definition::{self, Registry};
 use labkit_tracker::Settings;
 use labkit_tracker::rehearsal::Rehearsal;
+use labkit_tracker::store::{Memory, Store};
 use serde_json::{Value, json};
 use support::stage::*;
 
@@ -118,6 +123,62 @@ fn every_definition_has_its_series_at_zero_from_the_start() {
             assert!(sli.contains(&series), "{series}");
         }
     }
+}
+
+fn urgent(urgency: &str) -> Registry {
+    let yaml = format!("description: x\nfeature_category: making\nurgency: {urgency}\n");
+    Registry::new(definition::read(Path::new("create_it.yml"), &yaml).0.into_iter().collect())
+}
+
+#[test]
+fn a_changed_threshold_is_that_of_experiences_which_start_after_the_change() {
+    let tracker = tracker();
+    tracker.ingest("default", &original("start").to_string());
+    tracker.tracker.redefine(&urgent("sync_fast"), &[]).unwrap();
+    let other = |kind| with(original(kind), "correlation_id", json!(format!("{ID}B")));
+    tracker.ingest("default", &other("start").to_string());
+    for end in [original("end"), other("end")] {
+        let end = with(end, "client_timestamp", json!(time(4_000)));
+        assert_eq!(tracker.ingest_at("default", &end.to_string(), T0 + 4_000).status, 200);
+    }
+    let in_time = |last| {
+        let view = tracker.experience("default", "create_it", &format!("{ID}{last}")).unwrap();
+        (view.urgency_threshold_s, view.success)
+    };
+    assert_eq!(in_time('A'), (Some(5.0), Some(true)), "opened under sync_slow");
+    assert_eq!(in_time('B'), (Some(2.0), Some(false)), "opened under sync_fast");
+}
+
+#[test]
+fn what_is_open_when_its_definition_goes_still_ends_under_it_and_nothing_new_opens() {
+    let store: Arc<dyn Store> = Arc::new(Memory::new(T0));
+    let begin = |registry| Rehearsal::on(store.clone(), registry, Settings::default(), T0);
+    let yaml = "description: x\nfeature_category: making\nurgency: sync_fast\n";
+    let read = definition::read(Path::new("break_it.yml"), yaml).0;
+    let others = || Registry::new(read.iter().cloned().collect());
+    let mut tracker = begin(registry());
+    let of = |kind, last| with(original(kind), "correlation_id", json!(format!("{ID}{last}")));
+    for last in ['A', 'B', 'C'] {
+        tracker.ingest("default", &of("start", last).to_string());
+    }
+    tracker.tracker.redefine(&others(), &[]).unwrap();
+    for (last, kind, code) in [
+        ('A', "end", None),
+        ('D', "start", Some("unknown_experience")),
+        ('D', "end", Some("unknown_experience")),
+    ] {
+        let answered = tracker.ingest("default", &of(kind, last).to_string());
+        assert_eq!(code_and_field(&answered).1, code, "{kind} {last}: {:?}", answered.body);
+    }
+    assert_eq!((state(&tracker, 'A'), state(&tracker, 'D')), (Some("success"), None));
+
+    // Another process knows the old definition from what the store counted.
+    tracker = begin(others());
+    assert_eq!(tracker.ingest("default", &of("end", 'B').to_string()).status, 200);
+    assert_eq!(tracker.ingest("default", &of("start", 'D').to_string()).status, 422);
+    tracker.advance(60_000);
+    assert_eq!((state(&tracker, 'B'), state(&tracker, 'C')), (Some("success"), Some("timeout")));
+    assert!(tracker.sli().contains("urgency=\"sync_slow\",outcome=\"timeout\"} 1\n"));
 }
 
 #[test]

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use labkit::wire::Kind;
 
 use super::text::Exposition;
+use crate::definitions::Definitions;
 use crate::store::Row;
 use crate::transition::{Anomaly, Cell, DURATION_BOUNDS, Definition, Final};
 
@@ -54,10 +55,10 @@ pub struct Totals<'a> {
 
 impl<'a> Totals<'a> {
     /// Sums `rows`; `definitions` and `types` give the series that exist anyway.
-    pub fn new(rows: &'a [Row], definitions: &'a [Arc<Definition>], types: &'a [Arc<str>]) -> Self {
+    pub fn new(rows: &'a [Row], definitions: &'a Definitions, types: &'a [Arc<str>]) -> Self {
         let mut totals = Totals::default();
         let zero = [0; Cell::COUNT];
-        for definition in definitions {
+        for definition in definitions.iter() {
             totals.add_base(definition, &zero);
             types.iter().for_each(|service| totals.add(definition, service, &zero));
         }

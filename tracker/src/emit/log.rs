@@ -119,12 +119,25 @@ impl Line {
         Line(text)
     }
 
+    /// A key of ours, which needs no escapes.
     fn key(&mut self, key: &str) {
+        self.separate();
+        self.0.push('"');
+        self.0.push_str(key);
+        self.0.push_str("\":");
+    }
+
+    /// A key of a caller's.
+    fn foreign_key(&mut self, key: &str) {
+        self.separate();
+        push_quoted(&mut self.0, key);
+        self.0.push(':');
+    }
+
+    fn separate(&mut self) {
         if self.0.len() > 1 {
             self.0.push(',');
         }
-        push_quoted(&mut self.0, key);
-        self.0.push(':');
     }
 
     fn text(&mut self, key: &str, value: &str) {
@@ -157,7 +170,7 @@ impl Line {
         let mut taken = Line(String::from("{"));
         for (key, value) in meta.entries() {
             let line = if OWN_KEYS.contains(&key.as_ref()) { &mut taken } else { &mut *self };
-            line.key(&key);
+            line.foreign_key(&key);
             push_json(&mut line.0, value.get());
         }
         if taken.0.len() > 1 {
@@ -172,8 +185,18 @@ impl Line {
     }
 }
 
+/// Text that stands in JSON, and on a line, as it is; nearly all of it.
+fn is_plain(text: &str) -> bool {
+    text.bytes().all(|byte| matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\')
+}
+
 fn push_quoted(out: &mut String, text: &str) {
     out.push('"');
+    if is_plain(text) {
+        out.push_str(text);
+        out.push('"');
+        return;
+    }
     let mut rest = text;
     while let Some(at) = rest.find(|c: char| matches!(c, '"' | '\\') || breaks_a_line(c)) {
         let (clean, special) = rest.split_at(at);
@@ -193,6 +216,9 @@ fn push_quoted(out: &mut String, text: &str) {
 /// JSON text of a scalar: it may hold, unescaped, what JSON allows in a string
 /// and a reader of lines does not.
 fn push_json(out: &mut String, json: &str) {
+    if json.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        return out.push_str(json);
+    }
     for c in json.chars() {
         match breaks_a_line(c) {
             true => push_escape(out, c),

@@ -7,6 +7,7 @@ use axum::response::{IntoResponse, Response};
 
 use super::problem::Problem;
 use super::{Shared, body};
+use crate::auth::Scope;
 use crate::ingest::Ingested;
 
 pub(super) async fn create(
@@ -28,10 +29,19 @@ async fn take_in(
     body: &mut Body,
 ) -> Result<Response, Problem> {
     // Before the body: of who may not come in, nothing is looked at.
-    let tenant = shared.tenant(headers)?;
+    let grant = shared.admit(headers, Scope::Write).await?;
+    let clock = &shared.tracker.clock;
+    if let Some(wait) = grant.bucket.as_ref().and_then(|bucket| bucket.wait(clock.now_ms())) {
+        return Err(Problem::throttled(wait));
+    }
     let text = body::read(headers, body, &shared.tracker.limits).await?;
-    let received = shared.tracker.clock.now_ms();
-    let json = match shared.tracker.ingest(&tenant, &text, received).await? {
+    let received = clock.now_ms();
+    let ingested =
+        shared.tracker.ingest_within(&grant.tenant, &grant.reach, &text, received).await;
+    if let Some(bucket) = &grant.bucket {
+        bucket.charge(received, ingested.as_ref().map_or(1, Ingested::checkpoints));
+    }
+    let json = match ingested? {
         Ingested::Single(json) => json,
         // Cannot fail: strings and numbers.
         Ingested::Batch(answer) => serde_json::to_string(&answer).unwrap_or_default(),

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Shared;
 use super::problem::Problem;
+use crate::auth::Scope;
 use crate::limits::LISTED;
 use crate::transition::{Identity, Stored};
 use crate::view::View;
@@ -33,7 +34,7 @@ pub(super) async fn list(
     headers: HeaderMap,
     wanted: Result<Query<Wanted>, QueryRejection>,
 ) -> Result<Json<Listed>, Problem> {
-    let tenant = shared.tenant(&headers)?;
+    let tenant = shared.admit(&headers, Scope::Read).await?.tenant;
     let Query(wanted) = wanted.map_err(|e| Problem::bad_parameter("query", e.body_text()))?;
     let only_stale = match wanted.state.as_deref() {
         None | Some("open") => false,
@@ -72,7 +73,7 @@ pub(super) async fn show(
     headers: HeaderMap,
     path: Result<Path<(String, String)>, PathRejection>,
 ) -> Result<Json<View>, Problem> {
-    let tenant = shared.tenant(&headers)?;
+    let tenant = shared.admit(&headers, Scope::Read).await?.tenant;
     let unknown = || Problem::not_found("no such experience is remembered for this tenant");
     // A text that is no correlation id names no experience.
     let Path((user_experience_id, correlation_id)) = path.map_err(|_| unknown())?;

@@ -12,7 +12,7 @@ const MEDIA_TYPE: [(header::HeaderName, &str); 1] =
     [(header::CONTENT_TYPE, Exposition::MEDIA_TYPE)];
 
 pub(super) async fn process(State(shared): State<Shared>) -> impl IntoResponse {
-    (MEDIA_TYPE, shared.tracker.metrics().await)
+    (MEDIA_TYPE, shared.tracker.metrics().await + &shared.auth.render())
 }
 
 pub(super) async fn sli(State(shared): State<Shared>) -> Result<impl IntoResponse, Problem> {

@@ -13,12 +13,12 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, header};
+use axum::http::HeaderMap;
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 
-use crate::auth::{Auth, Denied};
+use crate::auth::{Auth, Grant, Scope};
 use crate::tracker::Tracker;
 
 pub use problem::Problem;
@@ -32,13 +32,9 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    /// The caller's tenant, or the answer that asks for a credential.
-    fn tenant(&self, headers: &HeaderMap) -> Result<Arc<str>, Problem> {
-        let header = headers.get(header::AUTHORIZATION).map(|value| value.as_bytes());
-        self.auth.tenant(header).map_err(|denied| match denied {
-            Denied::Missing => Problem::unauthorized("send `Authorization: Bearer <key>`"),
-            Denied::Unknown => Problem::unauthorized("this bearer key is not configured here"),
-        })
+    /// What the caller is granted, if it may do what it wants to.
+    async fn admit(&self, headers: &HeaderMap, wanted: Scope) -> Result<Grant, Problem> {
+        Ok(self.auth.admit(headers, wanted).await?)
     }
 }
 

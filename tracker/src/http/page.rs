@@ -32,7 +32,8 @@ const COLUMNS: [Final; 5] =
 pub(super) async fn show(State(shared): State<Shared>) -> Result<impl IntoResponse, Problem> {
     let tracker = &shared.tracker;
     let (rows, oldest) = tracker.totals().await?;
-    let totals = Totals::new(&rows, &tracker.definitions, &[]);
+    let definitions = tracker.definitions();
+    let totals = Totals::new(&rows, &definitions, &[]);
     let mut html = HEAD.to_owned();
     for (id, cells) in totals.by_id() {
         row(&mut html, id, cells, oldest.get(id).copied());

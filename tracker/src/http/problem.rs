@@ -2,6 +2,7 @@
 //! for a person the detail.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -9,6 +10,7 @@ use labkit::wire::{BodyError, Rejection};
 use serde::Serialize;
 
 use crate::admission::{too_deep, too_many};
+use crate::auth::Denied;
 use crate::ingest::{Refusal, short};
 use crate::limits::RETRY_AFTER_S;
 use crate::store::StoreError;
@@ -30,6 +32,9 @@ pub struct Problem {
     /// The field at fault.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub field: Option<Cow<'static, str>>,
+    /// When to come again, for `Retry-After`.
+    #[serde(skip)]
+    retry_after_s: u32,
 }
 
 impl Problem {
@@ -42,11 +47,16 @@ impl Problem {
             detail: detail.into(),
             code: None,
             field: None,
+            retry_after_s: RETRY_AFTER_S,
         }
     }
 
-    pub(super) fn unauthorized(detail: &str) -> Self {
-        Self::new(StatusCode::UNAUTHORIZED, detail)
+    /// A credential has sent more than its share.
+    pub(super) fn throttled(wait: Duration) -> Self {
+        let retry_after_s = u32::try_from(wait.as_millis().div_ceil(1_000)).unwrap_or(u32::MAX);
+        let detail = "this credential has sent more than `credential_rate` allows; nothing of \
+                      this request was taken in";
+        Problem { retry_after_s, ..Self::new(StatusCode::TOO_MANY_REQUESTS, detail) }
     }
 
     pub(super) fn not_found(detail: &str) -> Self {
@@ -72,6 +82,22 @@ impl Problem {
 
     fn status_code(&self) -> StatusCode {
         StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
+    /// What the answer says of the credential (RFC 6750, 3).
+    fn challenge(&self) -> Option<&'static str> {
+        match (self.status_code(), self.code) {
+            (StatusCode::UNAUTHORIZED, None | Some("missing")) => {
+                Some("Bearer realm=\"labkit-tracker\"")
+            }
+            (StatusCode::UNAUTHORIZED, _) => {
+                Some("Bearer realm=\"labkit-tracker\", error=\"invalid_token\"")
+            }
+            (StatusCode::FORBIDDEN, Some("out_of_scope")) => {
+                Some("Bearer realm=\"labkit-tracker\", error=\"insufficient_scope\"")
+            }
+            _ => None,
+        }
     }
 
     /// The JSON text.
@@ -101,6 +127,13 @@ impl From<Refusal> for Problem {
     }
 }
 
+impl From<Denied> for Problem {
+    fn from(denied: Denied) -> Self {
+        let (code, field) = (Some(denied.code()), Some(denied.field()));
+        Problem { code, field, ..Self::new(denied.status(), denied.detail()) }
+    }
+}
+
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string())
@@ -112,15 +145,12 @@ impl IntoResponse for Problem {
         let media_type = [(header::CONTENT_TYPE, "application/problem+json")];
         let mut response = (self.status_code(), media_type, self.to_json()).into_response();
         let headers = response.headers_mut();
-        match self.status_code() {
-            StatusCode::UNAUTHORIZED => {
-                let challenge = HeaderValue::from_static("Bearer realm=\"labkit-tracker\"");
-                headers.insert(header::WWW_AUTHENTICATE, challenge);
-            }
-            StatusCode::SERVICE_UNAVAILABLE => {
-                headers.insert(header::RETRY_AFTER, RETRY_AFTER_S.into());
-            }
-            _ => {}
+        if let Some(challenge) = self.challenge() {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+        }
+        if let StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS = self.status_code()
+        {
+            headers.insert(header::RETRY_AFTER, self.retry_after_s.into());
         }
         response
     }

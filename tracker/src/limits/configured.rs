@@ -12,8 +12,8 @@ use labkit::wire::limits::{
 use serde::Deserialize;
 
 use super::{
-    BODY_TIMEOUT, COMPRESSION_RATIO, CONNECTIONS, HEAD_TIMEOUT, LEARNED_TYPES, LISTED_MOST,
-    OUTBOX_LINES, SHUTDOWN_GRACE, TOMBSTONE_MS, WHOLE_MS,
+    BODY_TIMEOUT, COMPRESSION_RATIO, CONNECTIONS, CREDENTIAL_BURST, CREDENTIAL_RATE, HEAD_TIMEOUT,
+    LEARNED_TYPES, LISTED_MOST, OUTBOX_LINES, SHUTDOWN_GRACE, TOMBSTONE_MS, WHOLE_MS,
 };
 
 const HOUR_MS: i64 = 3_600_000;
@@ -79,6 +79,10 @@ limits! {
     outbox_lines: usize = OUTBOX_LINES, 1..=100_000_000;
     /// Values of `type` that are learned.
     learned_types: usize = LEARNED_TYPES, 1..=10_000;
+    /// Checkpoints a second that one credential may send in the long run.
+    credential_rate: u32 = CREDENTIAL_RATE, 1..=100_000_000;
+    /// Checkpoints that it may send at once, after having been quiet.
+    credential_burst: u32 = CREDENTIAL_BURST, 1..=1_000_000_000;
     /// Experiences of one answer of the query path.
     listed_most: usize = LISTED_MOST, 1..=100_000;
 }

@@ -1,10 +1,12 @@
 //! Every bound and default of the tracker, in one place, with its reason. What
 //! travels is bounded in [`labkit::wire::limits`], which both sides share.
 
+mod bucket;
 mod configured;
 
 use std::time::Duration;
 
+pub(crate) use bucket::Bucket;
 pub use configured::Limits;
 
 /// The reorder window R: how far apart two deliveries of one experience may
@@ -23,6 +25,10 @@ pub const SETTLING_MOST_MS: i64 = 600_000;
 pub const TICK: Duration = Duration::from_millis(100);
 /// Experiences of one step of the sweep: bounds how long a shard is held.
 pub const SWEEP_STEP: usize = 500;
+
+/// Bounds of the lateness histogram: a tick, the second that is promised, and
+/// how bad it is beyond.
+pub const LATENESS_BOUNDS_MS: [i64; 9] = [50, 100, 200, 500, 1_000, 2_500, 5_000, 15_000, 60_000];
 
 /// Ids that an experience remembers whole.
 pub const IDS_WHOLE: usize = 64;
@@ -101,6 +107,48 @@ pub const QUIET_LOOK: Duration = Duration::from_millis(50);
 pub const QUIET_LOOKS: u32 = 4;
 /// What `Retry-After` says when the store cannot commit now.
 pub const RETRY_AFTER_S: u32 = 2;
+
+/// Checkpoints a second that one credential may send in the long run: what a
+/// durable store takes in on one core, or thereabouts, so that one sender
+/// cannot leave the others nothing.
+pub const CREDENTIAL_RATE: u32 = 20_000;
+/// Checkpoints that it may send at once: what it did not send during the last
+/// minute. A backlog after an outage is just that.
+pub const CREDENTIAL_BURST: u32 = 60 * CREDENTIAL_RATE;
+/// The longest wait that a credential is sent away with, and so the most that
+/// requests which came in at the same time can overdraw.
+pub const THROTTLE_MOST_MS: i64 = 60_000;
+/// Subjects of an issuer that are counted each by itself; later ones together.
+pub const BUCKETS: usize = 10_000;
+
+/// Bytes of a key or token. GitLab's tokens have about 1,000; hashing and
+/// reading longer ones would be work that anybody can ask for.
+pub const CREDENTIAL_BYTES: usize = 8 * 1024;
+/// Bytes of the name of a key: issuers use hashes and dates.
+pub const KID_BYTES: usize = 256;
+/// Bytes of a tenant's part that a token decides.
+pub const TENANT_BYTES: usize = 256;
+/// Seconds that the clocks of issuer and tracker may be apart.
+pub const CLOCK_LEEWAY_S: f64 = 30.0;
+/// Time for an issuer's answer: clients wait meanwhile, for 5 s and longer.
+pub const KEYSET_TIMEOUT: Duration = Duration::from_secs(3);
+/// Bytes of an issuer's answer: about 500 keys.
+pub const KEYSET_BYTES: u64 = 256 * 1024;
+/// How often keys are fetched anyway: soon enough to forget one that was
+/// withdrawn.
+pub const KEYSET_REFRESH_MS: i64 = 300_000;
+/// And how soon again after a failure.
+pub const KEYSET_RETRY_MS: i64 = 30_000;
+/// How often a request with an unknown key may cause a fetch.
+pub const KEYSET_GUARD_MS: i64 = 30_000;
+/// How long the name of a key that was not found is not looked for, at most.
+pub const MISS_MOST_MS: i64 = 600_000;
+/// Such names that are remembered per issuer.
+pub const MISSES: usize = 64;
+
+/// How often the definitions are read again: a deploy of new ones shows within
+/// a minute, and a few dozen small files cost a millisecond.
+pub const RELOAD_INTERVAL: Duration = Duration::from_secs(30);
 
 /// Experiences of one answer of the query path, unless asked otherwise.
 pub const LISTED: usize = 100;

@@ -5,7 +5,10 @@ use std::sync::Arc;
 
 use labkit::wire::{CorrelationId, Kind};
 
-use super::{Change, Commit, Embedded, Memory, Store, StoreError};
+use super::redis_server::RedisServer;
+use super::{
+    Change, Commit, Embedded, Memory, Redis, RedisOptions, RedisSettings, Store, StoreError,
+};
 use crate::limits::{OUTBOX_LINES, TICK_GAP_MS};
 use crate::transition::{
     Cell, Counts, Definition, Ended, Final, Identity, Record, Seen, Series, State, Stored,
@@ -256,12 +259,23 @@ fn embedded() -> Embedded {
     Embedded::open(&dir.path().join("store"), T0, OUTBOX_LINES).unwrap()
 }
 
+async fn redis(server: &RedisServer) -> Redis {
+    // A hundred thousand lines at once are more than any tracker asks for.
+    let options = RedisOptions { response_timeout_ms: Some(30_000), ..RedisOptions::default() };
+    let settings = RedisSettings::new(&server.url(), &options).unwrap();
+    Redis::open(settings, T0, OUTBOX_LINES).await.unwrap()
+}
+
 macro_rules! contract {
     ($name:ident, $store:expr) => {
+        contract!($name, _nothing = (), $store);
+    };
+    // With what the store needs as long as it lives.
+    ($name:ident, $server:ident = $start:expr, $store:expr) => {
         mod $name {
             use super::*;
 
-            contract!(@each $store;
+            contract!(@each $server = $start, $store;
                 what_is_not_there_loads_as_absent,
                 what_was_committed_is_loaded_in_the_order_asked_for,
                 a_change_from_an_old_version_is_refused_whole,
@@ -278,19 +292,23 @@ macro_rules! contract {
 
             #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
             async fn racing_writers_lose_nothing() {
+                let $server = &$start;
                 super::racing_writers_lose_nothing(Arc::new($store)).await;
             }
         }
     };
-    (@each $store:expr; $($test:ident),+ $(,)?) => {
-        $(
-            #[tokio::test]
-            async fn $test() {
-                super::$test(&$store).await;
-            }
-        )+
+    (@each $server:ident = $start:expr, $store:expr; $($test:ident),+ $(,)?) => {
+        $(contract!(@one $test, $server = $start, $store);)+
+    };
+    (@one $test:ident, $server:ident = $start:expr, $store:expr) => {
+        #[tokio::test]
+        async fn $test() {
+            let $server = &$start;
+            super::$test(&$store).await;
+        }
     };
 }
 
 contract!(memory, Memory::new(T0));
 contract!(embedded, embedded());
+contract!(redis, server = RedisServer::start(), redis(server).await);

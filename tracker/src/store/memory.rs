@@ -1,14 +1,17 @@
 //! Everything in this process's memory, gone with it: for tests, trials and
 //! whoever can lose what is open.
 
+mod packed;
+
 use std::cmp::Reverse;
 use std::collections::hash_map::RandomState;
-use std::collections::{BTreeSet, BinaryHeap, HashMap, VecDeque};
+use std::collections::{BTreeSet, BinaryHeap, HashMap, HashSet, VecDeque};
 use std::future::ready;
 use std::hash::BuildHasher;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use self::packed::{Key, Names, Packed};
 use super::{
     Change, Commit, Filter, Loaded, Pending, Position, Reply, Row, Store, StoreError, Version,
 };
@@ -22,6 +25,7 @@ pub struct Memory {
     /// Plain mutexes: each is held for microseconds and never across an await.
     shards: Vec<Mutex<Shard>>,
     hasher: RandomState,
+    names: Names,
     time: Mutex<VirtualTime>,
     /// Lines that wait, over all shards.
     waiting: AtomicUsize,
@@ -34,8 +38,8 @@ pub struct Memory {
 
 #[derive(Debug, Default)]
 struct Shard {
-    records: HashMap<Identity, (Version, Stored)>,
-    due: BTreeSet<(i64, Identity)>,
+    records: HashSet<Packed>,
+    due: BTreeSet<(i64, Key)>,
     counters: HashMap<Series, Box<[i64; Cell::COUNT]>>,
     outbox: VecDeque<(u64, Arc<str>)>,
     /// The last version given out. It only rises.
@@ -48,6 +52,7 @@ impl Memory {
         Memory {
             shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
             hasher: RandomState::new(),
+            names: Names::default(),
             time: Mutex::new(VirtualTime::new(now)),
             waiting: AtomicUsize::new(0),
             outbox_lines: OUTBOX_LINES,
@@ -60,8 +65,8 @@ impl Memory {
         Memory { outbox_lines, ..self }
     }
 
-    fn shard_of(&self, identity: &Identity) -> MutexGuard<'_, Shard> {
-        let hash = self.hasher.hash_one(identity);
+    fn shard_of(&self, key: &Key) -> MutexGuard<'_, Shard> {
+        let hash = self.hasher.hash_one(key);
         lock(&self.shards[(hash % SHARDS as u64) as usize])
     }
 
@@ -84,16 +89,62 @@ impl Memory {
     fn apply_all(&self, changes: Vec<Change>) -> Result<Vec<Commit>, StoreError> {
         self.accepts()?;
         let apply = |change: Change| {
+            let key = self.names.make_key(&change.identity);
+            let number = change.next.as_ref().map_or(0, |stored| self.names.number(stored));
             // Counted before they can be delivered, or the number could pass below 0.
             let lines = change.lines.len();
             self.waiting.fetch_add(lines, Ordering::Relaxed);
-            let commit = self.shard_of(&change.identity).apply(change, &self.last_line);
-            if commit == Commit::Conflict {
+            let commit = self.shard_of(&key).apply(key, number, change, &self.last_line);
+            if commit != Ok(Commit::Done) {
                 self.waiting.fetch_sub(lines, Ordering::Relaxed);
             }
             commit
         };
-        Ok(changes.into_iter().map(apply).collect())
+        changes.into_iter().map(apply).collect()
+    }
+
+    fn load_one(&self, identity: &Identity, v: i64) -> Result<Loaded, StoreError> {
+        let absent = Loaded { version: 0, v, stored: None };
+        let Some(key) = self.names.key(identity) else { return Ok(absent) };
+        let shard = self.shard_of(&key);
+        let Some(packed) = shard.records.get(&key) else { return Ok(absent) };
+        let (version, stored) = packed.unpack(&self.names)?;
+        Ok(Loaded { version, v, stored: Some(stored) })
+    }
+
+    fn oldest_of_all(&self) -> Result<Vec<(Arc<str>, i64)>, StoreError> {
+        let mut oldest: HashMap<Arc<str>, i64> = HashMap::new();
+        for shard in &self.shards {
+            for packed in &lock(shard).records {
+                let Some(began) = packed.unfinished_since()? else { continue };
+                let Some(id) = self.names.id(packed.key()) else { continue };
+                let oldest = oldest.entry(id).or_insert(began);
+                *oldest = began.min(*oldest);
+            }
+        }
+        Ok(oldest.into_iter().collect())
+    }
+
+    fn list_all(
+        &self,
+        filter: &Filter,
+        limit: usize,
+    ) -> Result<Vec<(Identity, Stored)>, StoreError> {
+        let mut found: Vec<(i64, Identity, Stored)> = Vec::new();
+        for shard in &self.shards {
+            for packed in &lock(shard).records {
+                let Some(began) = packed.unfinished_since()? else { continue };
+                let Some(identity) = self.names.identity(packed.key()) else { continue };
+                let (_, stored) = packed.unpack(&self.names)?;
+                if filter(&identity, &stored) {
+                    found.push((began, identity, stored));
+                }
+            }
+            // Cut after each shard, so that a long list never lies in memory whole.
+            found.sort_unstable_by(|a, b| (a.0, &a.1).cmp(&(b.0, &b.1)));
+            found.truncate(limit);
+        }
+        Ok(found.into_iter().map(|(_, identity, stored)| (identity, stored)).collect())
     }
 }
 
@@ -120,31 +171,31 @@ fn merge<T: Ord>(mut sources: Vec<impl Iterator<Item = T>>, limit: usize) -> Vec
 }
 
 impl Shard {
-    fn apply(&mut self, change: Change, last_line: &AtomicU64) -> Commit {
-        let current = self.records.get(&change.identity);
-        let (version, due) = current.map_or((0, None), |(v, stored)| (*v, Some(stored.due())));
+    fn apply(
+        &mut self,
+        key: Key,
+        definition: u32,
+        change: Change,
+        last_line: &AtomicU64,
+    ) -> Result<Commit, StoreError> {
+        let current = self.records.get(&key).map(Packed::head).transpose()?;
+        let (version, due) = current.map_or((0, None), |(version, due)| (version, Some(due)));
         if version != change.expected {
-            return Commit::Conflict;
+            return Ok(Commit::Conflict);
         }
         let next_due = change.next.as_ref().map(Stored::due);
         if due != next_due {
-            // The key goes back and forth instead of being cloned.
-            let mut entry = (due.unwrap_or_default(), change.identity.clone());
-            if due.is_some() {
-                self.due.remove(&entry);
-            }
-            if let Some(next_due) = next_due {
-                entry.0 = next_due;
-                self.due.insert(entry);
-            }
+            due.map(|due| self.due.remove(&(due, key)));
+            next_due.map(|due| self.due.insert((due, key)));
         }
         self.last_version += 1;
-        match change.next {
+        match &change.next {
             Some(stored) => {
-                self.records.insert(change.identity, (self.last_version, stored));
+                let packed = Packed::new(&key, self.last_version, stored, definition);
+                self.records.replace(packed);
             }
             None => {
-                self.records.remove(&change.identity);
+                self.records.remove(&key);
             }
         }
         change.counts.into_iter().for_each(|counts| self.count(counts));
@@ -152,7 +203,7 @@ impl Shard {
             let number = last_line.fetch_add(1, Ordering::Relaxed) + 1;
             self.outbox.push_back((number, line.into()));
         }
-        Commit::Done
+        Ok(Commit::Done)
     }
 
     fn count(&mut self, counts: Counts) {
@@ -167,13 +218,8 @@ impl Shard {
 impl Store for Memory {
     fn load<'a>(&'a self, identities: &'a [Identity]) -> Reply<'a, Vec<Loaded>> {
         let v = self.time().v;
-        let load = |identity: &Identity| match self.shard_of(identity).records.get(identity) {
-            Some((version, stored)) => {
-                Loaded { version: *version, v, stored: Some(stored.clone()) }
-            }
-            None => Loaded { version: 0, v, stored: None },
-        };
-        Box::pin(ready(Ok(identities.iter().map(load).collect())))
+        let load = |identity| self.load_one(identity, v);
+        Box::pin(ready(identities.iter().map(load).collect()))
     }
 
     fn commit(&self, changes: Vec<Change>) -> Reply<'_, Vec<Commit>> {
@@ -193,8 +239,8 @@ impl Store for Memory {
         let v = self.time().v;
         let shards = self.lock_all();
         let due = shards.iter().map(|shard| shard.due.iter().take_while(|(at, _)| *at <= v));
-        let due =
-            merge(due.collect(), limit).into_iter().map(|(_, (_, identity))| identity.clone());
+        let due = merge(due.collect(), limit).into_iter();
+        let due = due.filter_map(|(_, (_, key))| self.names.identity(key));
         Box::pin(ready(Ok(due.collect())))
     }
 
@@ -217,36 +263,11 @@ impl Store for Memory {
     }
 
     fn oldest(&self) -> Reply<'_, Vec<(Arc<str>, i64)>> {
-        let mut oldest: HashMap<Arc<str>, i64> = HashMap::new();
-        for shard in &self.shards {
-            for (identity, (_, stored)) in &lock(shard).records {
-                let Some(began) = stored.unfinished_since() else { continue };
-                match oldest.get_mut(&identity.user_experience_id) {
-                    Some(oldest) => *oldest = began.min(*oldest),
-                    None => {
-                        oldest.insert(identity.user_experience_id.clone(), began);
-                    }
-                }
-            }
-        }
-        Box::pin(ready(Ok(oldest.into_iter().collect())))
+        Box::pin(ready(self.oldest_of_all()))
     }
 
     fn list(&self, filter: Filter, limit: usize) -> Reply<'_, Vec<(Identity, Stored)>> {
-        let mut found: Vec<(i64, Identity, Stored)> = Vec::new();
-        for shard in &self.shards {
-            for (identity, (_, stored)) in &lock(shard).records {
-                let Some(began) = stored.unfinished_since() else { continue };
-                if filter(identity, stored) {
-                    found.push((began, identity.clone(), stored.clone()));
-                }
-            }
-            // Cut after each shard, so that a long list never lies in memory whole.
-            found.sort_unstable_by(|a, b| (a.0, &a.1).cmp(&(b.0, &b.1)));
-            found.truncate(limit);
-        }
-        let found = found.into_iter().map(|(_, identity, stored)| (identity, stored));
-        Box::pin(ready(Ok(found.collect())))
+        Box::pin(ready(self.list_all(&filter, limit)))
     }
 
     fn outbox(&self, limit: usize) -> Reply<'_, Vec<Pending>> {

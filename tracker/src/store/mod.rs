@@ -4,9 +4,14 @@
 
 mod embedded;
 mod memory;
+mod redis;
+mod rows;
 
 #[cfg(test)]
 mod contract;
+#[cfg(test)]
+#[path = "../../tests/support/redis_server.rs"]
+mod redis_server;
 
 use std::fmt;
 use std::future::Future;
@@ -15,6 +20,10 @@ use std::sync::Arc;
 
 pub use embedded::{Embedded, OpenError};
 pub use memory::Memory;
+
+pub use self::redis::{
+    Ack, Options as RedisOptions, Redis, RedisOpenError, Settings as RedisSettings,
+};
 
 use crate::clock::VirtualTime;
 use crate::transition::{Cell, Counts, Identity, Series, Stored};

@@ -189,6 +189,9 @@ pub struct Event<'a> {
     pub meta: Option<Cow<'a, str>>,
 }
 
+/// Room for the numbers that an end moves; a start moves half of them.
+const MOVES: usize = 8;
+
 /// All that follows from one or several transitions of one experience.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Effects<'a> {
@@ -199,6 +202,12 @@ pub struct Effects<'a> {
 }
 
 impl Effects<'_> {
+    /// Nothing yet, with room for what so many inputs bring about. To grow by
+    /// itself it would take four times as much, three times over.
+    pub fn of(inputs: usize) -> Self {
+        Effects { counts: Vec::with_capacity(1), events: Vec::with_capacity(inputs) }
+    }
+
     /// Moves a number. Most of a transition's moves are of one series, which a
     /// store then has to find only once.
     pub(super) fn count(
@@ -213,10 +222,12 @@ impl Effects<'_> {
         };
         match self.counts.last_mut().filter(same) {
             Some(counts) => counts.moves.push((cell, by)),
-            None => self.counts.push(Counts {
-                series: Series { definition: definition.clone(), service: service.clone() },
-                moves: vec![(cell, by)],
-            }),
+            None => {
+                let mut moves = Vec::with_capacity(MOVES);
+                moves.push((cell, by));
+                let series = Series { definition: definition.clone(), service: service.clone() };
+                self.counts.push(Counts { series, moves });
+            }
         }
     }
 }

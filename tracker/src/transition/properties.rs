@@ -117,16 +117,29 @@ fn snapshot(world: &World) -> World {
     World { stored: world.stored.clone(), counts: world.counts.clone(), ..World::new() }
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2_000))]
+const CASES: u32 = 2_000;
 
-    #[test]
-    fn counters_balance_after_every_input(history in history()) {
+/// How many histories each property is tried on: `LABKIT_HISTORIES`.
+fn cases() -> u32 {
+    std::env::var("LABKIT_HISTORIES").map_or(CASES, |cases| cases.parse().unwrap())
+}
+
+/// One line for those who keep figures, once a property held for all of them.
+fn tell(property: &str) {
+    println!(r#"{{"name":"transition: {property}","rounds":{}}}"#, cases());
+}
+
+#[test]
+fn counters_balance_after_every_input() {
+    proptest!(ProptestConfig::with_cases(cases()), |(history in history())| {
         live(&history, |_, after| check_balance(after));
-    }
+    });
+    tell("counters balance after every input");
+}
 
-    #[test]
-    fn no_edge_leaves_a_terminal_state_and_no_deadline_moves_later(history in history()) {
+#[test]
+fn no_edge_leaves_a_terminal_state_and_no_deadline_moves_later() {
+    proptest!(ProptestConfig::with_cases(cases()), |(history in history())| {
         live(&history, |before, after| {
             // A forgotten experience may begin anew; that is another one.
             let reborn = after.count(Cell::Opened) > before.count(Cell::Opened);
@@ -143,10 +156,13 @@ proptest! {
                 assert!(after.v >= was);
             }
         });
-    }
+    });
+    tell("no edge leaves a terminal state and no deadline moves later");
+}
 
-    #[test]
-    fn past_its_deadline_every_experience_has_ended_exactly_once(history in history()) {
+#[test]
+fn past_its_deadline_every_experience_has_ended_exactly_once() {
+    proptest!(ProptestConfig::with_cases(cases()), |(history in history())| {
         let mut world = live(&history, |_, _| {});
         if live_due(&world).is_some() {
             world.wait(10 * 3_600_000);
@@ -157,13 +173,13 @@ proptest! {
             ["success", "failure", "discarded"].iter().any(|word| told.starts_with(word))
         });
         assert_eq!(told.count() as i64, ends(&world));
-    }
+    });
+    tell("past its deadline every experience has ended exactly once");
+}
 
-    #[test]
-    fn replaying_any_part_of_the_input_changes_nothing(
-        history in history(),
-        replayed in vec(any::<prop::sample::Index>(), 0..20),
-    ) {
+#[test]
+fn replaying_any_part_of_the_input_changes_nothing() {
+    proptest!(ProptestConfig::with_cases(cases()), |(history in history(), replayed in vec(any::<prop::sample::Index>(), 0..20))| {
         let mut world = live(&history, |_, _| {});
         world.wait(0);
         let (stored, counts, told) = (world.stored.clone(), world.counts.clone(), world.told.len());
@@ -179,16 +195,13 @@ proptest! {
             assert_eq!(world.counts, counts);
             assert_eq!(world.told.len(), told);
         }
-    }
+    });
+    tell("replaying any part of the input changes nothing");
+}
 
-    #[test]
-    fn any_order_within_the_reorder_window_has_the_same_result(
-        outcome in outcome(),
-        steps in 0u128..5,
-        took in 0i64..20_000,
-        elapsed in prop::option::of(0i64..20_000_000),
-        order in any::<u64>(),
-    ) {
+#[test]
+fn any_order_within_the_reorder_window_has_the_same_result() {
+    proptest!(ProptestConfig::with_cases(cases()), |(outcome in outcome(), steps in 0u128..5, took in 0i64..20_000, elapsed in prop::option::of(0i64..20_000_000), order in any::<u64>())| {
         let mut points = vec![
             Point { at: Some(T0), ..start(1) },
             Point { at: Some(T0 + took), elapsed_us: elapsed, ..end(2, outcome) },
@@ -215,7 +228,8 @@ proptest! {
         };
         shuffle(&mut points, order);
         assert_eq!(result(&points), in_order);
-    }
+    });
+    tell("any order within the reorder window has the same result");
 }
 
 /// Counters; a gauge that went up and down again is the same as one that never moved.

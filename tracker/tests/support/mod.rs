@@ -1,17 +1,27 @@
 //! The real tracker as a process, and the real curl to speak to it.
 #![allow(dead_code, missing_docs, unreachable_pub)] // each test binary uses its own part
 
+pub mod prometheus;
+pub mod refusing;
 pub mod stage;
 
+use std::ffi::OsString;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
+/// How long anything may take that comes about by itself.
+pub const PATIENCE: Duration = Duration::from_secs(60);
 pub const BINARY: &str = env!("CARGO_BIN_EXE_labkit-tracker");
 
 pub fn definitions() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/gitlab/config/user_experience_slis")
+}
+
+fn own_definitions() -> Vec<OsString> {
+    vec!["--definitions".into(), definitions().into()]
 }
 
 /// An address that nobody listens on just now, for a tracker that comes and goes.
@@ -50,12 +60,21 @@ pub fn figure(page: &str, metric: &str, labels: &[&str]) -> u64 {
     lines.iter().map(|line| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap()).sum()
 }
 
+/// Waits until `it` is so; `what` it is that did not come about is for people.
+pub fn until(what: &str, mut it: impl FnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !it() {
+        assert!(Instant::now() < deadline, "{what}: not so after {PATIENCE:?}");
+        std::thread::sleep(Duration::from_millis(20)); // between two looks
+    }
+}
+
 /// A tracker on a free port; killed if a test fails before it stops it.
 pub struct Server {
     pub child: Child,
     pub url: String,
-    /// Keeps the pipe open, or the tracker's later lines would have no reader.
-    _stderr: BufReader<std::process::ChildStderr>,
+    /// Kept open, or the tracker's later lines would have no reader.
+    stderr: BufReader<std::process::ChildStderr>,
 }
 
 impl Server {
@@ -68,11 +87,20 @@ impl Server {
         Server::start_logging(listen, flags, Stdio::piped())
     }
 
-    /// With its event log where the caller wants it.
+    /// With its event log where the caller wants it, and its state in memory
+    /// unless `flags` say otherwise.
     pub fn start_logging(listen: &str, flags: &[&str], log: Stdio) -> Server {
-        let mut child = Command::new(BINARY)
-            .args(["serve", "--listen", listen, "--definitions"])
-            .arg(definitions())
+        Server::start_under(&[], listen, flags, log)
+    }
+
+    /// The same, started by a command that becomes the tracker.
+    pub fn start_under(command: &[&str], listen: &str, flags: &[&str], log: Stdio) -> Server {
+        let unnamed = !flags.contains(&"--store");
+        let line = [command, &[BINARY, "serve", "--listen", listen]].concat();
+        let mut child = Command::new(line[0])
+            .args(&line[1..])
+            .args(if unnamed { &["--store", "memory"][..] } else { &[] })
+            .args(if flags.contains(&"--definitions") { vec![] } else { own_definitions() })
             .args(flags)
             .stdout(log)
             .stderr(Stdio::piped())
@@ -87,7 +115,7 @@ impl Server {
                 break rest.split('"').next().unwrap().to_owned();
             }
         };
-        Server { child, url: format!("http://{address}"), _stderr: stderr }
+        Server { child, url: format!("http://{address}"), stderr }
     }
 
     /// Status, head and body of what curl gets.
@@ -123,13 +151,20 @@ impl Server {
     }
 
     /// Asks it to stop, and returns its exit code and its event log.
-    pub fn stop(mut self, signal: &str) -> (Option<i32>, String) {
+    pub fn stop(self, signal: &str) -> (Option<i32>, String) {
+        let (code, log, _) = self.stop_and_hear(signal);
+        (code, log)
+    }
+
+    /// The same, and what it said of itself since it listens.
+    pub fn stop_and_hear(mut self, signal: &str) -> (Option<i32>, String, String) {
         self.signal(signal);
-        let mut log = String::new();
+        let (mut log, mut said) = (String::new(), String::new());
         if let Some(mut stdout) = self.child.stdout.take() {
             stdout.read_to_string(&mut log).unwrap();
         }
-        (self.child.wait().unwrap().code(), log)
+        self.stderr.read_to_string(&mut said).unwrap();
+        (self.child.wait().unwrap().code(), log, said)
     }
 }
 

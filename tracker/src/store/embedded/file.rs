@@ -61,6 +61,10 @@ impl File {
         &self,
         work: impl FnOnce(&WriteTransaction) -> Result<(T, Depth), Fault>,
     ) -> Result<T, Fault> {
+        if self.is_closed() {
+            // What kept it from being opened may be over.
+            self.reopen();
+        }
         let written = self.try_write(work);
         match &written {
             Ok((_, Depth::Disk)) => {
@@ -106,6 +110,10 @@ impl File {
         if !self.failing.swap(true, Ordering::Relaxed) {
             tracing::error!("the store's file cannot be used, so ingest is refused: {fault}");
         }
+    }
+
+    fn is_closed(&self) -> bool {
+        self.database.read().unwrap_or_else(PoisonError::into_inner).is_err()
     }
 
     fn reopen(&self) {

@@ -13,11 +13,12 @@
 mod fault;
 mod file;
 mod read;
-mod rows;
 mod tables;
 mod write;
 mod writer;
 
+#[cfg(test)]
+mod killed;
 #[cfg(test)]
 mod tests;
 
@@ -33,7 +34,7 @@ use self::fault::Fault;
 use self::file::{File, Opener};
 use self::read::{Definitions, View};
 use self::writer::{Answer, Job};
-use super::{Change, Commit, Filter, Loaded, Pending, Reply, Row, Store, StoreError};
+use super::{Change, Commit, Filter, Loaded, Pending, Reply, Row, Store, StoreError, rows};
 use crate::clock::VirtualTime;
 use crate::limits::STORE_QUEUE;
 use crate::transition::{Identity, Stored};

@@ -16,7 +16,7 @@ use crate::limits::OUTBOX_LINES;
 use crate::store::Commit;
 use crate::transition::{Cell, Counts, Definition, Record, Seen, Series, State};
 
-const T0: i64 = 1_000_000;
+pub(super) const T0: i64 = 1_000_000;
 
 fn open_at(path: &Path) -> Result<Embedded, String> {
     Embedded::open(path, T0, OUTBOX_LINES).map_err(|error| error.to_string())
@@ -32,7 +32,7 @@ fn definition(id: &str) -> Arc<Definition> {
     })
 }
 
-fn identity(id: &str, number: u128) -> Identity {
+pub(super) fn identity(id: &str, number: u128) -> Identity {
     Identity {
         tenant: "t".into(),
         user_experience_id: id.into(),
@@ -41,7 +41,7 @@ fn identity(id: &str, number: u128) -> Identity {
 }
 
 /// Opens an experience, counts that, and tells it.
-fn opening(id: &str, number: u128, expected: u64) -> Change {
+pub(super) fn opening(id: &str, number: u128, expected: u64) -> Change {
     let definition = definition(id);
     let record = Record {
         definition: definition.clone(),
@@ -64,13 +64,13 @@ fn opening(id: &str, number: u128, expected: u64) -> Change {
     }
 }
 
-async fn opened(store: &Embedded) -> i64 {
+pub(super) async fn opened(store: &Embedded) -> i64 {
     let rows = store.counters().await.unwrap();
     rows.iter().map(|(_, cells)| cells[Cell::Opened.index()]).sum()
 }
 
-async fn lines(store: &Embedded) -> Vec<String> {
-    let pending = store.outbox(9).await.unwrap();
+pub(super) async fn lines(store: &Embedded) -> Vec<String> {
+    let pending = store.outbox(99).await.unwrap();
     pending.iter().map(|pending| pending.line.to_string()).collect()
 }
 

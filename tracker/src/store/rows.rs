@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::clock::VirtualTime;
 use crate::transition::{Cell, Definition};
 
-pub(super) use record::{pack_stored, unpack_stored};
+pub(super) use record::{pack_stored, pack_stored_onto, unfinished_since, unpack_stored};
 
 /// The first byte of every row.
 pub(super) const FORMAT: u8 = 1;
@@ -43,10 +43,19 @@ impl fmt::Display for Unreadable {
     }
 }
 
+/// Room for nearly every row, as growing from nothing costs more than packing.
+const ROOM: usize = 192;
+
 /// The row of `value`.
 pub(super) fn pack<T: Serialize>(value: &T) -> Vec<u8> {
+    pack_onto(Vec::with_capacity(ROOM), value)
+}
+
+/// The same, behind what is in `bytes`.
+pub(super) fn pack_onto<T: Serialize>(mut bytes: Vec<u8>, value: &T) -> Vec<u8> {
+    bytes.push(FORMAT);
     // Cannot fail: a vector grows, and every length is known.
-    postcard::to_extend(value, vec![FORMAT]).unwrap_or_default()
+    postcard::to_extend(value, bytes).unwrap_or_default()
 }
 
 /// What a row says; `what` it should be is for the error.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use labkit::wire::{CheckpointId, Outcome};
 use serde::{Deserialize, Serialize};
 
-use super::{Unreadable, pack, unpack};
+use super::{ROOM, Unreadable, pack_onto, unpack};
 use crate::transition::{
     Definition, End, Ended, Final, Record, Seen, Span, State, Stored, Tombstone,
 };
@@ -31,6 +31,26 @@ struct RecordRow<'a> {
     ids: Vec<[u8; 16]>,
     fingerprints: Vec<[u8; 8]>,
     events: u32,
+}
+
+/// The beginning of a [`StoredRow`], for whoever needs no more: rows are read
+/// from front to back.
+#[derive(Deserialize)]
+enum StoredHead<'a> {
+    #[serde(borrow)]
+    Whole(RecordHead<'a>),
+    Tombstone(#[expect(dead_code, reason = "it stands there")] u8),
+}
+
+/// The first fields of a [`RecordRow`].
+#[derive(Deserialize)]
+struct RecordHead<'a> {
+    #[expect(dead_code, reason = "it stands there")]
+    definition: u32,
+    #[serde(borrow)]
+    state: StateRow<'a>,
+    opened_at: i64,
+    started: Option<i64>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -64,12 +84,23 @@ struct EndedRow<'a> {
 }
 
 /// The row of `stored`, without its deadline; `definition` is its number.
-pub(in super::super) fn pack_stored(stored: &Stored, definition: u32) -> Vec<u8> {
+pub(in crate::store) fn pack_stored(stored: &Stored, definition: u32) -> Vec<u8> {
+    pack_stored_onto(Vec::with_capacity(ROOM), stored, definition)
+}
+
+/// The same, behind what is in `bytes`.
+pub(in crate::store) fn pack_stored_onto(
+    bytes: Vec<u8>,
+    stored: &Stored,
+    definition: u32,
+) -> Vec<u8> {
     match stored {
-        Stored::Tombstone(tombstone) => pack(&StoredRow::Tombstone(tombstone.outcome as u8)),
+        Stored::Tombstone(tombstone) => {
+            pack_onto(bytes, &StoredRow::Tombstone(tombstone.outcome as u8))
+        }
         Stored::Whole(record) => {
             let (ids, fingerprints) = record.seen.parts();
-            pack(&StoredRow::Whole(RecordRow {
+            let row = StoredRow::Whole(RecordRow {
                 definition,
                 state: state_row(&record.state),
                 opened_at: record.opened_at,
@@ -79,13 +110,25 @@ pub(in super::super) fn pack_stored(stored: &Stored, definition: u32) -> Vec<u8>
                 ids: ids.iter().map(|id| id.to_be_bytes()).collect(),
                 fingerprints: fingerprints.iter().map(|f| f.to_be_bytes()).collect(),
                 events: record.events,
-            }))
+            });
+            pack_onto(bytes, &row)
         }
     }
 }
 
+/// As [`Stored::unfinished_since`], from a row.
+pub(in crate::store) fn unfinished_since(row: &[u8]) -> Result<Option<i64>, Unreadable> {
+    Ok(match unpack(row, "record")? {
+        StoredHead::Whole(RecordHead { state: StateRow::Ended(_), .. }) => None,
+        StoredHead::Whole(RecordHead { opened_at, started, .. }) => {
+            Some(started.unwrap_or(opened_at))
+        }
+        StoredHead::Tombstone(_) => None,
+    })
+}
+
 /// What was stored, due at `due`; `definition` looks one up by its number.
-pub(in super::super) fn unpack_stored<E: From<Unreadable>>(
+pub(in crate::store) fn unpack_stored<E: From<Unreadable>>(
     row: &[u8],
     due: i64,
     definition: impl FnOnce(u32) -> Result<Arc<Definition>, E>,
