@@ -2,9 +2,9 @@
 //! file now. Platforms that rotate tokens replace the file; it is looked at
 //! before each request, on the worker's thread, and read when it has changed.
 
-use std::fs::{self, File};
+use std::fs::{self, OpenOptions};
 use std::io::{self, Read};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -23,11 +23,13 @@ pub(crate) struct Token<'a> {
     read: Option<Stamp>,
     /// The last good one.
     from_file: Option<Arc<str>>,
+    /// What was last said against the file.
+    complaint: String,
 }
 
 impl<'a> Token<'a> {
     pub(crate) fn new(process: &'a Process, file: Option<PathBuf>) -> Self {
-        Token { process, file, read: None, from_file: None }
+        Token { process, file, read: None, from_file: None, complaint: String::new() }
     }
 
     /// The one to send now.
@@ -51,22 +53,30 @@ impl<'a> Token<'a> {
         if stamp.is_some() && stamp == self.read {
             return;
         }
-        match read(path) {
-            Ok(token) => self.from_file = Some(token),
-            // Once for each state of the file, and for each refusal.
-            Err(e) if self.read.is_some() || self.from_file.is_none() => {
-                self.process.log(format!("`token_file`: {}: {e}", path.display()));
+        let complaint = match read(path) {
+            Ok(token) => {
+                self.from_file = Some(token);
+                String::new()
             }
-            Err(_) => {}
+            Err(e) => format!("`token_file`: {}: {e}", path.display()),
+        };
+        if !complaint.is_empty() && complaint != self.complaint {
+            self.process.log(&complaint);
         }
+        self.complaint = complaint;
         self.read = stamp;
     }
 }
 
 /// The file's token, without the line end that editors leave.
 pub(crate) fn read(path: &Path) -> io::Result<Arc<str>> {
+    // Where a pipe lies in its place, neither opening nor reading may wait.
+    let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::other("expected a file"));
+    }
     let mut text = String::new();
-    File::open(path)?.take(LONGEST).read_to_string(&mut text)?;
+    file.take(LONGEST).read_to_string(&mut text)?;
     match text.trim() {
         "" => Err(io::Error::other("it is empty")),
         token if is_header_text(token) => Ok(token.into()),
@@ -102,6 +112,14 @@ mod tests {
         fs::remove_file(&path).unwrap();
         assert_eq!(token.current().as_deref(), Some("two"));
         assert!(process.drain_log(|_| true).unwrap().contains("visible ASCII"));
+    }
+
+    #[test]
+    fn a_pipe_in_the_files_place_keeps_nobody_waiting() {
+        let dir = Scratch::new();
+        let path = dir.path().join("token");
+        nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        assert_eq!(read(&path).unwrap_err().to_string(), "expected a file");
     }
 
     #[test]

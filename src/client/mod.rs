@@ -56,8 +56,12 @@ impl Client {
     /// A setting that is wrong, a directory that cannot be read and, with
     /// `strict`, a definition that is wrong; without, the good definitions
     /// are used and the bad ones reported by [`Client::drain_log`].
-    pub fn new(config: Config) -> Result<Client, Error> {
+    pub fn new(mut config: Config) -> Result<Client, Error> {
         config.validate()?;
+        // A host that makes itself a daemon changes its directory, too.
+        for path in [&mut config.spool_dir, &mut config.token_file].into_iter().flatten() {
+            *path = std::path::absolute(&*path).map_err(|e| Error::Io(e.to_string()))?;
+        }
         let (registry, findings) = definition::load(&config.definitions).map_err(|e| {
             Error::Io(format!("`definitions`: {}: {e}", config.definitions.display()))
         })?;
@@ -121,18 +125,18 @@ impl Client {
         let process = self.running_process();
         let is_alone = || !process.expects_worker() || self.shared().is_closed();
         if is_alone() {
-            return settled_or_late(process); // nobody is there to wait for
+            return settled_or_late(process, 0); // nobody is there to wait for
         }
         let timeout = timeout.min(LONGEST_WAIT);
         let until = Instant::now() + timeout;
         let (done, wait) = bounded(1);
         process.command(Command::Flush { until, done });
         if is_alone() {
-            return settled_or_late(process); // it left without having heard
+            return settled_or_late(process, 0); // it left without having heard
         }
         match wait.recv_timeout(timeout) {
             Ok(()) => Ok(()),
-            Err(_) => settled_or_late(process), // late, or the worker has left
+            Err(_) => settled_or_late(process, 0), // late, or the worker has left
         }
     }
 
@@ -161,7 +165,7 @@ impl Client {
             }
         }
         match process.counters.dropped(DropReason::ShutDown) {
-            0 => settled_or_late(process),
+            0 => settled_or_late(process, process.counters.spooled.load(Ordering::Relaxed)),
             _ => Err(Error::DeadlineExceeded),
         }
     }
@@ -219,12 +223,12 @@ impl Client {
     }
 }
 
-fn settled_or_late(process: &Process) -> Result<(), Error> {
+/// `left`: how many may still be queued, as the next process has them.
+fn settled_or_late(process: &Process, left: u64) -> Result<(), Error> {
     let stats = process.stats();
-    let spooled = process.counters.spooled.load(Ordering::Relaxed);
     // A record between the queue and the worker's hands is in neither count, but
     // then the sum is wrong.
-    match stats.queued == spooled && stats.balances() {
+    match stats.queued == left && stats.balances() {
         true => Ok(()),
         false => Err(Error::DeadlineExceeded),
     }

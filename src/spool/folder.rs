@@ -22,8 +22,7 @@ const ATTEMPTS: usize = 3;
 /// A folder whose lock this process holds.
 pub(super) struct Folder {
     path: PathBuf,
-    lock: Guarded<File>,
-    locks: Arc<Locks>,
+    lock: Lock,
 }
 
 impl Folder {
@@ -34,24 +33,28 @@ impl Folder {
             DirBuilder::new().recursive(true).mode(0o700).create(&path)?;
             result = Self::take(path.clone(), locks);
             if result.is_ok() {
+                path.parent().map_or(Ok(()), sync_names)?;
                 break;
             }
         }
         result
     }
 
-    /// One that may have an owner: then this fails.
+    /// One that may have an owner: then this fails, and nothing is touched.
     pub(super) fn take(path: PathBuf, locks: &Arc<Locks>) -> io::Result<Self> {
         let name = path.join("lock");
-        let file = careful().create(true).truncate(false).write(true).mode(0o600).open(&name)?;
-        flock(&file, FlockArg::LockExclusiveNonblock)?;
-        let lock = Guarded::new(file)?;
+        let lock = Lock::open(&name, locks)?;
+        flock(lock.file.get()?, FlockArg::LockExclusiveNonblock)?;
         // Its last owner may have removed the name while we were opening it.
-        if named(&fs::symlink_metadata(&name)?) != lock.identity() {
-            return Err(io::ErrorKind::NotFound.into());
+        match named(&fs::symlink_metadata(&name)?) == lock.file.identity() {
+            true => Ok(Folder { path, lock }),
+            false => Err(io::ErrorKind::NotFound.into()),
         }
-        locks.note(&lock);
-        Ok(Folder { path, lock, locks: Arc::clone(locks) })
+    }
+
+    /// Whether it still is ours: the host may have closed the lock.
+    pub(super) fn is_held(&self) -> bool {
+        self.lock.file.get().is_ok()
     }
 
     /// Where segment `number` lies.
@@ -65,22 +68,47 @@ impl Folder {
 
     /// Makes the names in it survive a power cut.
     pub(super) fn sync(&self) -> io::Result<()> {
-        File::open(&self.path)?.sync_all()
+        sync_names(&self.path)
     }
 }
 
 impl Drop for Folder {
+    /// An empty folder goes; one with segments waits for its heir.
     fn drop(&mut self) {
-        // An empty folder goes; one with segments waits for its heir.
         let is_empty = fs::read_dir(&self.path).is_ok_and(|entries| entries.count() == 1);
-        if is_empty {
+        if is_empty && self.is_held() {
             let _ = fs::remove_file(self.path.join("lock"));
             let _ = fs::remove_dir(&self.path);
         }
-        self.locks.forget(&self.lock);
-        // For a fork child that has the lock, too: closing ours would not do.
-        let _ = self.lock.get().and_then(|file| flock(file, FlockArg::Unlock));
     }
+}
+
+/// The file `lock`, locked or not.
+struct Lock {
+    file: Guarded<File>,
+    locks: Arc<Locks>,
+}
+
+impl Lock {
+    /// It is noted before it is locked, for the child that is made in between.
+    fn open(name: &Path, locks: &Arc<Locks>) -> io::Result<Self> {
+        let file = careful().create(true).truncate(false).write(true).mode(0o600).open(name)?;
+        let lock = Lock { file: Guarded::new(file)?, locks: Arc::clone(locks) };
+        locks.note(&lock.file);
+        Ok(lock)
+    }
+}
+
+impl Drop for Lock {
+    /// Unlocked for a fork child that has it, too: to close ours would not do.
+    fn drop(&mut self) {
+        self.locks.forget(&self.file);
+        let _ = self.file.get().and_then(|file| flock(file, FlockArg::Unlock));
+    }
+}
+
+fn sync_names(path: &Path) -> io::Result<()> {
+    File::open(path)?.sync_all()
 }
 
 /// The library's own guard panics when the host has closed the descriptor.
@@ -96,14 +124,17 @@ fn careful() -> OpenOptions {
     options
 }
 
-/// Writes `bytes` from `offset` on, over whatever an earlier attempt that
-/// failed has left there. The file is made if `offset` is 0.
+/// Writes `bytes` from `offset` on; the file is made if that is 0. What a write
+/// that failed leaves behind is cut off: an heir must not find more than we
+/// know of.
 ///
 /// It is opened for each write: so no descriptor is there for a fork child to
 /// inherit, or for the host to close behind our back.
 pub(super) fn write(path: &Path, offset: u64, bytes: &[u8]) -> io::Result<()> {
     let file = careful().create(offset == 0).truncate(false).write(true).mode(0o600).open(path)?;
-    file.write_all_at(bytes, offset)
+    file.write_all_at(bytes, offset).inspect_err(|_| {
+        let _ = file.set_len(offset);
+    })
 }
 
 /// The whole file, if it can be a segment.
@@ -184,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_failed_write_left_is_written_over() {
+    fn what_lies_behind_the_offset_is_written_over() {
         let dir = Scratch::new();
         let path = dir.path().join("0.seg");
         assert!(write(&path, 3, b"x").is_err(), "nothing to go on with");

@@ -7,7 +7,8 @@
 //! ```
 //!
 //! A copy is made before a batch is sent, and survives kill -9 from then on; it
-//! is synced when it has to wait, and survives a power cut from then on. There
+//! is synced when it has to wait for the tracker, and survives a power cut from
+//! then on. There
 //! is no index beside the segments: whatever is lost with one is in it. What a
 //! process leaves is adopted by the next one to look, and sent under the name
 //! of the dead.
@@ -22,7 +23,8 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use adoption::{Adopted, Orphan};
+pub(crate) use adoption::Sight;
+use adoption::{Adopted, Orphan, set_aside};
 use folder::Folder;
 pub(crate) use folder::Locks;
 use segment::Segment;
@@ -76,6 +78,8 @@ struct Place {
     bytes: u64,
     adopted: Adopted,
     looked_ns: Option<u64>,
+    /// Something could not be removed.
+    is_stuck: bool,
     buffer: Vec<u8>,
 }
 
@@ -92,6 +96,7 @@ impl Spool {
             bytes: 0,
             adopted: Adopted::default(),
             looked_ns: None,
+            is_stuck: false,
             buffer: Vec::new(),
         });
         Spool { place }
@@ -104,20 +109,18 @@ impl Spool {
     /// Brings the copy of `batch` up to date, making one if there is none.
     ///
     /// # Errors
-    /// What the disk says; what the copy had before, it still has.
+    /// What the disk says; what the copy had before, it still has, unless there
+    /// is none any more.
     pub(crate) fn save(&mut self, batch: &Batch, copy: &mut Option<Stored>) -> io::Result<()> {
         let Some(place) = &mut self.place else { return Ok(()) };
-        if batch.len() == copy.as_ref().map_or(0, |copy| copy.items) {
-            return Ok(());
-        }
         let mut current = match copy.take() {
             Some(current) => current,
             None => place.begin()?,
         };
         let result = place.append(batch, &mut current);
-        let is_gone = result.as_ref().is_err_and(|e| e.kind() == io::ErrorKind::NotFound);
-        if is_gone {
-            // Somebody has cleared the directory: the next save begins anew.
+        if result.as_ref().is_err_and(|e| e.kind() == io::ErrorKind::NotFound) {
+            // Somebody has cleared the directory, or closed its lock: the next
+            // save begins anew.
             place.bytes = place.bytes.saturating_sub(current.bytes);
             place.own = None;
         } else if current.items > 0 {
@@ -138,20 +141,25 @@ impl Spool {
         Ok(())
     }
 
-    /// What can be read of a copy.
-    pub(crate) fn load(&self, copy: &Stored) -> io::Result<Batch> {
-        Ok(segment::read(&folder::read(&copy.path)?).batch)
+    /// What can be read of a copy; `None` if it is gone.
+    ///
+    /// # Errors
+    /// It cannot be read now.
+    pub(crate) fn load(&self, copy: &Stored) -> io::Result<Option<Batch>> {
+        match folder::read(&copy.path) {
+            Ok(bytes) => Ok(Some(segment::read(&bytes).batch)),
+            Err(e) if is_final(&e) => Ok(None),
+            Err(e) => Err(e),
+        }
     }
 
-    /// The tracker has answered for all that is in it.
+    /// The tracker has answered for all that is in it. What cannot be removed
+    /// still counts, and is not looked at again at once.
     pub(crate) fn remove(&mut self, copy: Stored) {
-        let _ = fs::remove_file(&copy.path);
-        self.forget(copy.bytes);
-    }
-
-    fn forget(&mut self, bytes: u64) {
-        if let Some(place) = &mut self.place {
-            place.bytes = place.bytes.saturating_sub(bytes);
+        let Some(place) = &mut self.place else { return };
+        match fs::remove_file(&copy.path) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => place.is_stuck = true,
+            _ => place.bytes = place.bytes.saturating_sub(copy.bytes),
         }
     }
 
@@ -160,29 +168,34 @@ impl Spool {
         self.place.as_ref().is_some_and(|place| place.bytes > place.quota)
     }
 
-    /// Looks for what dead processes left, once in a while.
-    pub(crate) fn look(&mut self, now_ns: u64) {
-        let Some(place) = &mut self.place else { return };
+    /// Looks for what dead processes left, once in a while; says what it found
+    /// beside orphans.
+    pub(crate) fn look(&mut self, now_ns: u64) -> Option<Sight> {
+        let place = self.place.as_mut()?;
         let is_due = |looked: u64| now_ns.saturating_sub(looked) >= LOOK_AGAIN_NS;
-        if !place.adopted.orphans.is_empty() || !place.looked_ns.is_none_or(is_due) {
-            return;
+        let is_done = place.adopted.orphans.is_empty();
+        if !is_done || !place.looked_ns.is_none_or(is_due) {
+            return None;
         }
-        place.adopted.release();
-        place.adopted.look(&place.dir, place.instance_id, &place.locks);
-        // After what was found there may be more.
-        place.looked_ns = place.adopted.orphans.is_empty().then_some(now_ns);
+        let mut adopted = std::mem::take(&mut place.adopted);
+        adopted.release();
+        let sight = adopted.look(&place.dir, place.instance_id, place.quota, &place.locks);
+        place.adopted = adopted;
+        let is_again = sight.is_more && !std::mem::take(&mut place.is_stuck);
+        place.looked_ns = (!is_again).then_some(now_ns);
         let found: u64 = place.adopted.orphans.iter().map(|orphan| orphan.bytes).sum();
         place.bytes = place.bytes.saturating_add(found);
+        Some(sight)
     }
 
-    /// The oldest segment of a dead process. One that cannot be read is set
-    /// aside under the name `*.bad`, and the error says why.
-    pub(crate) fn adopt(&mut self) -> Option<Result<Adoption, String>> {
+    /// The oldest segment of a dead process.
+    ///
+    /// # Errors
+    /// It cannot be read now, and keeps its turn; or it never can, and is set
+    /// aside as `*.bad`: then the second says so.
+    pub(crate) fn adopt(&mut self) -> Option<Result<Adoption, (String, bool)>> {
         let place = self.place.as_mut()?;
-        let Some(Orphan { instance_id, path, bytes }) = place.adopted.orphans.pop_front() else {
-            place.adopted.release();
-            return None;
-        };
+        let Orphan { instance_id, path, bytes } = place.adopted.orphans.pop_front()?;
         Some(match folder::read(&path) {
             Ok(read) => {
                 let Segment { sdk, batch, damaged } = segment::read(&read);
@@ -190,12 +203,40 @@ impl Spool {
                 Ok(Adoption { origin: Origin { instance_id, sdk }, batch, copy, damaged })
             }
             Err(e) => {
-                let _ = fs::rename(&path, path.with_extension("bad"));
-                self.forget(bytes);
-                Err(format!("{}: {e}", path.display()))
+                let reason = format!("{}: {e}", path.display());
+                let is_bad = is_final(&e);
+                if is_bad {
+                    place.is_stuck |= set_aside(&path).is_err();
+                    place.bytes = place.bytes.saturating_sub(bytes);
+                } else {
+                    place.adopted.orphans.push_front(Orphan { instance_id, path, bytes });
+                }
+                Err((reason, is_bad))
             }
         })
     }
+
+    /// Gives the folders of the dead back, once nothing is left to do in them.
+    pub(crate) fn release_settled(&mut self) {
+        if let Some(place) = self.place.as_mut().filter(|place| place.adopted.orphans.is_empty()) {
+            place.adopted.release();
+        }
+    }
+
+    /// Gives all folders back: what is left in them is the next process's.
+    pub(crate) fn release(&mut self) {
+        if let Some(place) = &mut self.place {
+            place.own = None;
+            place.adopted = Adopted::default();
+        }
+    }
+}
+
+/// Whether a file that could not be read never will be; a host that is out of
+/// descriptors, say, has more in a moment.
+fn is_final(e: &io::Error) -> bool {
+    matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::InvalidData)
+        || e.raw_os_error() == Some(libc::ELOOP)
 }
 
 impl Place {
@@ -213,6 +254,9 @@ impl Place {
     }
 
     fn append(&mut self, batch: &Batch, copy: &mut Stored) -> io::Result<()> {
+        if !self.own.as_ref().is_some_and(Folder::is_held) {
+            return Err(io::ErrorKind::NotFound.into()); // somebody else may have it now
+        }
         self.buffer.clear();
         if copy.bytes == 0 {
             segment::begin(&mut self.buffer, &self.sdk);

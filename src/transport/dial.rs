@@ -4,7 +4,7 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -30,16 +30,24 @@ impl Stop {
     }
 }
 
+type Dialled = io::Result<Guarded<TcpStream>>;
+
 #[derive(Debug)]
 pub(super) struct Dialler {
     /// Says something when the other end is gone.
     stopped: Receiver<()>,
+    /// A thread that was not waited for to its end. While a resolver hangs there
+    /// is one, and not one more for each attempt.
+    unfinished: Mutex<Option<Receiver<Dialled>>>,
 }
 
 impl Dialler {
     pub(super) fn new() -> (Self, Stop) {
         let (sender, stopped) = bounded(0);
-        (Dialler { stopped }, Stop(Arc::new(Mutex::new(Some(sender)))))
+        (
+            Dialler { stopped, unfinished: Mutex::default() },
+            Stop(Arc::new(Mutex::new(Some(sender)))),
+        )
     }
 }
 
@@ -51,18 +59,20 @@ impl<In: Transport> Connector<In> for Dialler {
         details: &ConnectionDetails<'_>,
         _: Option<In>,
     ) -> Result<Option<Socket>, Error> {
-        let (host, port) = host_and_port(details.uri).ok_or(Error::HostNotFound)?;
         let NextTimeout { after, reason, .. } = details.timeout;
-        let (dialled, answer) = bounded(1);
-        // Nobody may listen any more when it is done: then it closes what it made.
-        let work = move || drop(dialled.send(dial(&host, port, *after)));
-        thread::Builder::new().name("labkit-dial".into()).spawn(work)?;
+        let answer = match self.unfinished().take() {
+            Some(answer) => answer,
+            None => start(details.uri, *after)?,
+        };
         let stream = select! {
             recv(answer) -> stream => {
                 stream.unwrap_or_else(|_| Err(io::Error::other("the dialling thread panicked")))
             }
             recv(self.stopped) -> _ => Err(io::Error::other("broken off")),
-            default(*after) => return Err(Error::Timeout(reason)),
+            default(*after) => {
+                *self.unfinished() = Some(answer);
+                return Err(Error::Timeout(reason));
+            }
         };
         let stream = Arc::new(stream.map_err(|e| as_timeout(e, reason))?);
         let handle: Arc<dyn ShutdownHandle> = stream.clone();
@@ -71,6 +81,21 @@ impl<In: Transport> Connector<In> for Dialler {
         let buffers = LazyBuffers::new(config.input_buffer_size(), config.output_buffer_size());
         Ok(Some(Socket::new(stream, buffers)))
     }
+}
+
+impl Dialler {
+    fn unfinished(&self) -> MutexGuard<'_, Option<Receiver<Dialled>>> {
+        self.unfinished.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Nobody may listen any more when it is done: then it closes what it made.
+fn start(uri: &Uri, within: Duration) -> Result<Receiver<Dialled>, Error> {
+    let (host, port) = host_and_port(uri).ok_or(Error::HostNotFound)?;
+    let (dialled, answer) = bounded(1);
+    let work = move || drop(dialled.send(dial(&host, port, within)));
+    thread::Builder::new().name("labkit-dial".into()).spawn(work)?;
+    Ok(answer)
 }
 
 fn as_timeout(e: io::Error, reason: Timeout) -> Error {
@@ -89,7 +114,7 @@ fn host_and_port(uri: &Uri) -> Option<(String, u16)> {
 
 /// The first address of a host that takes the connection; each gets an equal
 /// share of what time is left.
-fn dial(host: &str, port: u16, within: Duration) -> io::Result<Guarded<TcpStream>> {
+fn dial(host: &str, port: u16, within: Duration) -> Dialled {
     let until = Instant::now() + within;
     let addresses: Vec<SocketAddr> = (host, port).to_socket_addrs()?.collect();
     let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");

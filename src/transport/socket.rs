@@ -4,6 +4,7 @@
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use ureq::Error;
 use ureq::unversioned::transport::{Buffers, LazyBuffers, NextTimeout, ShutdownHandle, Transport};
@@ -36,21 +37,38 @@ impl Transport for Socket {
         &mut self.buffers.0
     }
 
+    /// The kernel's timeout is for one write; ours is for all of it.
     fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), Error> {
         let timeout = timeout.for_write();
-        let mut stream = self.stream.get()?;
-        stream.set_write_timeout(left(&timeout)?)?;
-        let output = &self.buffers.0.output()[..amount];
-        stream.write_all(output).map_err(|e| late(e, &timeout))
+        let begun = Instant::now();
+        let mut output = &self.buffers.0.output()[..amount];
+        while !output.is_empty() {
+            let mut stream = self.stream.get()?;
+            stream.set_write_timeout(left(&timeout, begun)?)?;
+            match stream.write(output) {
+                Ok(written) => output = &output[written..],
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) => return Err(late(e, &timeout)),
+            }
+        }
+        Ok(())
     }
 
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
         let timeout = timeout.for_read();
-        let mut stream = self.stream.get()?;
-        stream.set_read_timeout(left(&timeout)?)?;
-        // The worker blocks all signals, so that nothing interrupts this.
+        let begun = Instant::now();
         let input = self.buffers.0.input_append_buf();
-        let amount = stream.read(input).map_err(|e| late(e, &timeout))?;
+        let amount = loop {
+            let mut stream = self.stream.get()?;
+            stream.set_read_timeout(left(&timeout, begun)?)?;
+            match stream.read(input) {
+                Ok(amount) => break amount,
+                // The worker blocks all signals; but a process that is stopped and
+                // goes on interrupts, too.
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) => return Err(late(e, &timeout)),
+            }
+        };
         self.buffers.0.input_appended(amount);
         Ok(amount > 0)
     }
@@ -68,11 +86,18 @@ impl Transport for Socket {
 }
 
 /// What is left of a timeout; the kernel takes zero for none at all.
-fn left(timeout: &NextTimeout) -> Result<Option<std::time::Duration>, Error> {
-    if timeout.after.is_zero() {
-        return Err(Error::Timeout(timeout.reason));
+fn left(timeout: &NextTimeout, begun: Instant) -> Result<Option<Duration>, Error> {
+    let Some(whole) = timeout.not_zero() else {
+        return if timeout.after.is_zero() {
+            Err(Error::Timeout(timeout.reason))
+        } else {
+            Ok(None)
+        };
+    };
+    match whole.checked_sub(begun.elapsed()).filter(|left| !left.is_zero()) {
+        Some(left) => Ok(Some(left)),
+        None => Err(Error::Timeout(timeout.reason)),
     }
-    Ok(timeout.not_zero().map(|duration| *duration))
 }
 
 fn late(e: io::Error, timeout: &NextTimeout) -> Error {

@@ -29,6 +29,8 @@ pub(super) struct Hand<'a> {
     open: Parcel,
     /// Closed ones, the next one first.
     waiting: VecDeque<Parcel>,
+    /// What is just being sent, ours or not.
+    pub(super) flying: Option<Parcel>,
     /// Of dead processes: read, and not settled yet.
     adopted: VecDeque<Parcel>,
     /// The disk refused the last write.
@@ -46,6 +48,7 @@ impl<'a> Hand<'a> {
             spool: Spool::new(config, process.instance_id, &process.spool_locks),
             open: Parcel::default(),
             waiting: VecDeque::new(),
+            flying: None,
             adopted: VecDeque::new(),
             is_failing: false,
         }
@@ -57,6 +60,11 @@ impl<'a> Hand<'a> {
 
     pub(super) fn is_empty(&self) -> bool {
         self.open.is_empty() && self.waiting.is_empty()
+    }
+
+    /// Closed batches.
+    pub(super) fn waiting(&self) -> usize {
+        self.waiting.len()
     }
 
     /// Closed batches that wait, and those that the queue would make.
@@ -89,6 +97,9 @@ impl<'a> Hand<'a> {
             let is_due = may_leave && (is_aged || self.orders.are_urgent());
             if !self.open.is_empty() && (is_due || self.open.batch.is_full(&self.limits)) {
                 self.close();
+                if !may_leave {
+                    self.sync();
+                }
             }
             if is_drained || (may_leave && !self.waiting.is_empty()) {
                 return;
@@ -120,60 +131,83 @@ impl<'a> Hand<'a> {
         self.waiting.push_back(parcel);
     }
 
-    /// The next of this process's own batches, read back if it was on disk only.
-    pub(super) fn next(&mut self) -> Option<Parcel> {
+    /// Takes up the next of this process's own batches, reading it back if it was
+    /// on disk only; false if there is none, or none can be read now.
+    pub(super) fn take_up(&mut self) -> bool {
         while let Some(mut parcel) = self.waiting.pop_front() {
-            let (gone, reason) = parcel.pick_up(&self.spool, &self.process.counters.spooled);
-            if gone > 0 {
-                self.process.log(format!("{gone} spooled checkpoints are lost: {reason}"));
-                self.lose(&parcel, DropReason::SpoolLost, gone);
-            }
-            match parcel.is_empty() {
-                true => self.finish(parcel),
-                false => return Some(parcel),
+            match parcel.pick_up(&self.spool, &self.process.counters.spooled) {
+                Ok(gone) => {
+                    if gone > 0 {
+                        self.process.log(format!("{gone} spooled checkpoints are lost"));
+                        self.lose(&parcel, DropReason::SpoolLost, gone);
+                    }
+                    if !parcel.is_empty() {
+                        self.flying = Some(parcel);
+                        return true;
+                    }
+                    self.finish(parcel);
+                }
+                Err(e) => {
+                    self.waiting.push_front(parcel);
+                    self.report(Err(e));
+                    return false;
+                }
             }
         }
-        None
+        false
     }
 
-    /// The next batch that a dead process left.
-    pub(super) fn next_adopted(&mut self, now: Now) -> Option<Parcel> {
-        if let Some(parcel) = self.adopted.pop_front() {
-            return Some(parcel);
+    /// Takes up the next batch that a dead process left; false if there is none,
+    /// or if the next one was no good: the one after it is for the next turn, so
+    /// that a directory full of rubbish keeps nobody from being heard.
+    pub(super) fn take_up_adopted(&mut self) -> bool {
+        let next = self.adopted.pop_front();
+        self.flying = next.or_else(|| self.spool.adopt().and_then(|one| self.take_in(one)));
+        if self.flying.is_none() {
+            self.spool.release_settled();
         }
-        self.spool.look(now.mono_ns);
-        while let Some(adoption) = self.spool.adopt() {
-            if let Some(parcel) = self.take_in(adoption) {
-                return Some(parcel);
-            }
-        }
-        None
+        self.flying.is_some()
     }
 
-    fn take_in(&mut self, adoption: Result<Adoption, String>) -> Option<Parcel> {
+    /// Looks for what dead processes left, once in a while, whether it can be sent
+    /// now or not: it counts towards the quota.
+    pub(super) fn look(&mut self, now: Now) {
+        if !self.adopted.is_empty() {
+            return;
+        }
+        let Some(sight) = self.spool.look(now.mono_ns) else { return };
+        if sight.lost > 0 {
+            self.process.counters.adopted_lost.fetch_add(sight.lost, Relaxed);
+            self.process.log(format!("{} segments of the spool are given up", sight.lost));
+        }
+        if let Some(trouble) = sight.trouble {
+            self.process.log(format!("the spool cannot be looked through: {trouble}"));
+        }
+        while self.spool.is_over_quota() && self.evict() {}
+    }
+
+    fn take_in(&mut self, adoption: Result<Adoption, (String, bool)>) -> Option<Parcel> {
         let lost = &self.process.counters.adopted_lost;
-        let adoption = match adoption {
+        let Adoption { origin, batch, copy, damaged } = match adoption {
             Ok(adoption) => adoption,
-            Err(reason) => {
+            Err((_, false)) => return None,
+            Err((reason, true)) => {
                 lost.fetch_add(1, Relaxed); // how many they were, nobody can tell
                 self.process.log(format!("a segment of the spool was set aside: {reason}"));
                 return None;
             }
         };
-        let Adoption { origin, batch, copy, damaged } = adoption;
         if damaged > 0 {
             lost.fetch_add(damaged as u64, Relaxed);
             self.process
                 .log(format!("{damaged} checkpoints of {} are damaged", origin.instance_id));
         }
         let parcel = Parcel::adopted(origin, batch, copy);
-        match parcel.is_empty() {
-            true => {
-                self.finish(parcel);
-                None
-            }
-            false => Some(parcel),
+        if parcel.is_empty() {
+            self.finish(parcel);
+            return None;
         }
+        Some(parcel)
     }
 
     /// The tracker is away: it is the next one again, and has to wait.
@@ -187,7 +221,7 @@ impl<'a> Hand<'a> {
 
     /// Too large for the tracker: its halves are the next ones.
     pub(super) fn split(&mut self, parcel: Parcel) {
-        let (first, rest) = parcel.halve();
+        let (first, rest) = parcel.halve(&mut self.spool, &self.process.counters.spooled);
         let queue = if rest.is_own() { &mut self.waiting } else { &mut self.adopted };
         queue.push_front(rest);
         queue.push_front(first);
@@ -198,10 +232,18 @@ impl<'a> Hand<'a> {
         parcel.finish(&mut self.spool, &self.process.counters.spooled);
     }
 
-    /// Removes what the tracker would find too old.
-    pub(super) fn expire(&mut self, parcel: &mut Parcel, earliest_ms: i64) {
-        let expired = parcel.expire(earliest_ms, &self.process.counters.spooled);
-        self.lose(parcel, DropReason::Expired, expired);
+    /// Removes what the tracker would find too old from what is to be sent; false
+    /// if that is all of it.
+    pub(super) fn expire(&mut self, earliest_ms: i64) -> bool {
+        let Some(mut parcel) = self.flying.take() else { return false };
+        let on_disk = &self.process.counters.spooled;
+        let expired = parcel.expire(earliest_ms, &mut self.spool, on_disk);
+        self.lose(&parcel, DropReason::Expired, expired);
+        match parcel.is_empty() {
+            true => self.finish(parcel),
+            false => self.flying = Some(parcel),
+        }
+        self.flying.is_some()
     }
 
     /// Accounts for `count` checkpoints of `parcel` that will not be sent.
@@ -230,17 +272,23 @@ impl Hand<'_> {
             return false;
         }
         let on_disk = &self.process.counters.spooled;
+        let mut is_written = false;
         let mut parcels = self.waiting.iter_mut().chain(std::iter::once(&mut self.open));
-        let result = parcels.try_for_each(|parcel| parcel.save(&mut self.spool, on_disk));
-        self.report(result);
+        let result = parcels.try_for_each(|parcel| {
+            parcel.save(&mut self.spool, on_disk).map(|wrote| is_written |= wrote)
+        });
+        if is_written || result.is_err() {
+            self.report(result);
+        }
         while self.spool.is_over_quota() && self.evict() {}
         !self.is_failing
     }
 
     /// What has to wait should survive a power cut, too.
     fn sync(&mut self) {
+        let on_disk = &self.process.counters.spooled;
         let mut parcels = self.waiting.iter_mut().chain(std::iter::once(&mut self.open));
-        let result = parcels.try_for_each(|parcel| parcel.sync(&mut self.spool));
+        let result = parcels.try_for_each(|parcel| parcel.sync(&mut self.spool, on_disk));
         if result.is_err() {
             self.report(result);
         }
@@ -251,31 +299,37 @@ impl Hand<'_> {
         match result {
             Err(e) if !was_failing => self
                 .process
-                .log(format!("the spool cannot be written, so what waits is in memory alone: {e}")),
-            Ok(()) if was_failing => self.process.log("the spool can be written again"),
+                .log(format!("the spool cannot be used, so what waits is in memory alone: {e}")),
+            Ok(()) if was_failing => self.process.log("the spool can be used again"),
             _ => {}
         }
     }
 
-    /// Deletes the oldest segment that may go: those of the dead first, and of
-    /// our own none that is in memory, too.
+    /// Gives up the oldest segment that may go: those of the dead first, and of
+    /// our own none that is in memory, too. False if there is none.
     fn evict(&mut self) -> bool {
-        let oldest = match self.adopted.pop_front() {
-            Some(parcel) => Some(parcel),
-            None => match self.spool.adopt() {
-                Some(adoption) => self.take_in(adoption),
-                None => {
-                    let at = self.waiting.iter().position(Parcel::is_on_disk);
-                    let Some(own) = at.and_then(|at| self.waiting.remove(at)) else { return false };
-                    Some(own)
-                }
-            },
-        };
-        if let Some(parcel) = oldest {
-            self.lose(&parcel, DropReason::SpoolFull, parcel.len());
-            self.finish(parcel);
+        if let Some(orphan) = self.adopted.pop_front() {
+            self.give_up(orphan);
+            return true;
         }
+        match self.spool.adopt() {
+            Some(Err((_, false))) => return false,
+            Some(adoption) => {
+                let orphan = self.take_in(adoption);
+                orphan.into_iter().for_each(|orphan| self.give_up(orphan));
+                return true;
+            }
+            None => {}
+        }
+        let oldest = self.waiting.iter().position(Parcel::is_on_disk_only);
+        let Some(own) = oldest.and_then(|at| self.waiting.remove(at)) else { return false };
+        self.give_up(own);
         true
+    }
+
+    fn give_up(&mut self, parcel: Parcel) {
+        self.lose(&parcel, DropReason::SpoolFull, parcel.len());
+        self.finish(parcel);
     }
 
     /// Leaves what there is to the next process; what cannot be left is lost.
@@ -287,17 +341,23 @@ impl Hand<'_> {
                 self.close();
             }
             self.sync();
+            self.save(); // what could not be synced is no copy any more
             let unsaved = self.waiting.drain(..).map(|parcel| parcel.len() - parcel.saved()).sum();
             self.process.counters.drop(DropReason::ShutDown, unsaved as u64);
             self.let_go(unsaved);
             if is_drained {
-                return;
+                return self.spool.release();
             }
         }
     }
 
-    /// After a panic: what it took is what the counter has and the hand has not.
+    /// After a panic. What was just being sent may have been its cause, and is
+    /// given up, copy and all; what else was taken from the queue is what the
+    /// counter has and the hand has not.
     pub(super) fn take_stock(&mut self) -> u64 {
+        if let Some(parcel) = self.flying.take() {
+            self.finish(parcel);
+        }
         let held = self.open.len() + self.waiting.iter().map(Parcel::len).sum::<usize>();
         let lost = self.process.counters.in_hand.swap(held as u64, Relaxed) - held as u64;
         self.orders.settle(lost);

@@ -17,8 +17,11 @@ pub(super) struct Parcel {
     unread: usize,
     /// Whose, if not this process's own.
     pub(super) origin: Option<Origin>,
+    /// Of a batch that is not all saved, it has the first ones, unchanged: what
+    /// changes such a batch gives the copy up.
     copy: Option<Stored>,
-    /// Checkpoints that are on disk, be it in the copy of the other half.
+    /// Checkpoints that are on disk; of a first half, in the copy that the
+    /// second has.
     saved: usize,
 }
 
@@ -44,7 +47,7 @@ impl Parcel {
         self.origin.is_none()
     }
 
-    pub(super) fn is_on_disk(&self) -> bool {
+    pub(super) fn is_on_disk_only(&self) -> bool {
         self.unread > 0
     }
 
@@ -57,19 +60,26 @@ impl Parcel {
         self.saved == self.len()
     }
 
-    /// Brings the copy up to date.
-    pub(super) fn save(&mut self, spool: &mut Spool, on_disk: &AtomicU64) -> io::Result<()> {
-        if self.is_saved() {
-            return Ok(());
+    /// Brings the copy up to date; true if that took a write.
+    pub(super) fn save(&mut self, spool: &mut Spool, on_disk: &AtomicU64) -> io::Result<bool> {
+        if self.is_saved() || !self.is_own() {
+            return Ok(false);
         }
         let result = spool.save(&self.batch, &mut self.copy);
         let saved = self.copy.as_ref().map_or(0, |copy| copy.items);
         self.set_saved(saved, on_disk);
-        result
+        result.map(|()| true)
     }
 
-    pub(super) fn sync(&mut self, spool: &mut Spool) -> io::Result<()> {
-        self.copy.as_mut().map_or(Ok(()), |copy| spool.sync(copy))
+    /// Makes the copy survive a power cut. One that cannot is none: what the
+    /// kernel has failed to write once, it may claim to have written later.
+    pub(super) fn sync(&mut self, spool: &mut Spool, on_disk: &AtomicU64) -> io::Result<()> {
+        let Some(copy) = &mut self.copy else { return Ok(()) };
+        let result = spool.sync(copy);
+        if result.is_err() && self.is_own() && self.unread == 0 {
+            self.give_up_copy(spool, on_disk);
+        }
+        result
     }
 
     /// Leaves it to the disk alone, if all of it is there.
@@ -80,39 +90,49 @@ impl Parcel {
         }
     }
 
-    /// Takes it back from the disk; returns how many of it are gone, and why.
-    pub(super) fn pick_up(&mut self, spool: &Spool, on_disk: &AtomicU64) -> (usize, String) {
-        let expected = std::mem::take(&mut self.unread);
-        let Some(copy) = self.copy.as_ref().filter(|_| expected > 0) else {
-            return (0, String::new());
-        };
-        let mut reason = "damaged".to_owned();
-        self.batch = spool.load(copy).unwrap_or_else(|e| {
-            reason = e.to_string();
-            Batch::default()
-        });
+    /// Takes it back from the disk; returns how many of it are gone.
+    ///
+    /// # Errors
+    /// The disk cannot be read now; it stays where it is.
+    pub(super) fn pick_up(&mut self, spool: &Spool, on_disk: &AtomicU64) -> io::Result<usize> {
+        let Some(copy) = self.copy.as_ref().filter(|_| self.unread > 0) else { return Ok(0) };
+        self.batch = spool.load(copy)?.unwrap_or_default();
         // Nobody else writes there; but the ledger must not depend on that.
-        self.batch.truncate(expected);
+        self.batch.truncate(self.unread);
+        let gone = self.unread - self.batch.len();
+        self.unread = 0;
         self.set_saved(self.batch.len(), on_disk);
-        (expected - self.batch.len(), reason)
+        Ok(gone)
     }
 
     /// Removes what is from before `earliest_ms`; returns how many those were.
-    pub(super) fn expire(&mut self, earliest_ms: i64, on_disk: &AtomicU64) -> usize {
+    pub(super) fn expire(
+        &mut self,
+        earliest_ms: i64,
+        spool: &mut Spool,
+        on_disk: &AtomicU64,
+    ) -> usize {
+        let was_saved = self.is_saved();
         let expired = self.batch.expire(earliest_ms);
-        if expired > 0 {
-            self.set_saved(self.saved.min(self.len()), on_disk);
+        if expired > 0 && self.is_own() {
+            match was_saved {
+                true => self.set_saved(self.len(), on_disk),
+                false => self.give_up_copy(spool, on_disk),
+            }
         }
         expired
     }
 
     /// The first half, and the rest with the copy of both: it goes with the
     /// second. What is sent twice, should we die between, is a duplicate.
-    pub(super) fn halve(self) -> (Parcel, Parcel) {
+    pub(super) fn halve(mut self, spool: &mut Spool, on_disk: &AtomicU64) -> (Parcel, Parcel) {
+        if self.is_own() && !self.is_saved() {
+            self.give_up_copy(spool, on_disk);
+        }
         let Parcel { batch, origin, copy, saved, .. } = self;
         let (first, rest) = batch.halve();
-        let first_saved = saved.min(first.len());
         let unread = 0;
+        let first_saved = saved.min(first.len());
         let first =
             Parcel { batch: first, unread, origin: origin.clone(), copy: None, saved: first_saved };
         (first, Parcel { batch: rest, unread, origin, copy, saved: saved - first_saved })
@@ -120,8 +140,12 @@ impl Parcel {
 
     /// All of it is answered for, or lost.
     pub(super) fn finish(mut self, spool: &mut Spool, on_disk: &AtomicU64) {
+        self.give_up_copy(spool, on_disk);
+    }
+
+    fn give_up_copy(&mut self, spool: &mut Spool, on_disk: &AtomicU64) {
         self.set_saved(0, on_disk);
-        if let Some(copy) = self.copy {
+        if let Some(copy) = self.copy.take() {
             spool.remove(copy);
         }
     }

@@ -98,67 +98,70 @@ impl<'a, 'h> Sender<'a, 'h> {
             }
             let now = self.shared.clock.now();
             let is_held = self.is_held(now);
+            self.hand.look(now);
             self.hand.fill(now, !is_held);
             self.hand.orders.answer_waiters();
             if self.hand.orders.gone || is_held || self.hand.orders.is_late() {
                 return;
             }
-            match self.hand.next() {
-                Some(parcel) => self.attempt(parcel, now),
-                None => break,
+            if !self.hand.take_up() {
+                break;
             }
+            self.attempt(now);
         }
         if self.hand.is_empty() && self.process.queue.len() == 0 {
             self.shared.clock.renew_anchor();
-            if self.hand.orders.stop_by().is_none() {
-                let now = self.shared.clock.now();
-                if let Some(parcel) = self.hand.next_adopted(now) {
-                    self.attempt(parcel, now);
-                }
-            }
+        }
+        // One at a time, when none of ours waits, however busy the host is.
+        let is_free = self.hand.orders.stop_by().is_none();
+        if is_free && self.hand.waiting() == 0 && self.hand.take_up_adopted() {
+            self.attempt(self.shared.clock.now());
         }
     }
 
-    fn attempt(&mut self, mut parcel: Parcel, now: Now) {
-        self.hand.expire(&mut parcel, now.wall_ms - ACCEPTANCE_AGE_MS);
-        if parcel.is_empty() {
-            return self.hand.finish(parcel);
+    /// Sends what was taken up.
+    fn attempt(&mut self, now: Now) {
+        if !self.hand.expire(now.wall_ms - ACCEPTANCE_AGE_MS) {
+            return;
         }
-        let reply = self.send(&parcel);
-        match fate(&reply) {
-            Fate::Settled => match read_answer(&reply, parcel.len()) {
-                Some(answer) => self.settle(parcel, &answer),
-                None => self.hold(parcel, &not_an_answer()),
-            },
-            Fate::Refused => {
+        let reply = self.send();
+        let fate = fate(&reply);
+        let sent = self.hand.flying.as_ref().map_or(0, Parcel::len);
+        let answer = if fate == Fate::Settled { read_answer(&reply, sent) } else { None };
+        let Some(parcel) = self.hand.flying.take() else { return };
+        match (fate, answer) {
+            (Fate::Settled, Some(answer)) => self.settle(parcel, &answer),
+            (Fate::Settled, None) => self.hold(parcel, &not_an_answer()),
+            (Fate::Refused, _) => {
                 self.process.log(format!("a batch was refused for good: {}", describe(&reply)));
                 self.give_up(parcel, DropReason::Refused);
             }
-            Fate::Halve if parcel.len() == 1 => {
+            (Fate::Halve, _) if sent == 1 => {
                 self.process.log("a checkpoint is too large for the tracker");
                 self.give_up(parcel, DropReason::TooLarge);
             }
-            Fate::Halve => self.hand.split(parcel),
-            Fate::Hold => self.hold(parcel, &reply),
+            (Fate::Halve, _) => self.hand.split(parcel),
+            (Fate::Hold, _) => self.hold(parcel, &reply),
         }
     }
 
     /// One attempt; a second one at once if the token was refused and there is
     /// another by now.
-    fn send(&mut self, parcel: &Parcel) -> Reply {
+    fn send(&mut self) -> Reply {
         let token = self.token.current();
-        let reply = self.send_with(parcel, token.as_deref());
+        let reply = self.send_with(token.as_deref());
         if !matches!(reply, Reply::Answer { status: 401, .. }) {
             return reply;
         }
         self.token.doubt();
         match self.token.current() {
             newer if newer == token => reply,
-            newer => self.send_with(parcel, newer.as_deref()),
+            newer => self.send_with(newer.as_deref()),
         }
     }
 
-    fn send_with(&mut self, parcel: &Parcel, token: Option<&str>) -> Reply {
+    fn send_with(&mut self, token: Option<&str>) -> Reply {
+        let Some(parcel) = &self.hand.flying else { return not_an_answer() };
         let sent_at = Timestamp::from_millis(self.shared.clock.now().wall_ms);
         let (stats, sdk) = (self.process.stats(), &self.shared.config.sdk);
         let envelope = match &parcel.origin {
@@ -168,8 +171,8 @@ impl<'a, 'h> Sender<'a, 'h> {
         envelope.write(&parcel.batch, &mut self.body);
         self.process.counters.requests.fetch_add(1, Relaxed);
         let attempt = || self.transport.send(&self.body, token);
-        // The HTTP client panics where the host may start no more threads, as it
-        // looks names up in one: an attempt that failed, and no loss.
+        // Should somebody else's code panic in there, it is an attempt that failed,
+        // and no loss.
         quiet::catch(attempt).unwrap_or_else(|message| {
             self.transport.renew();
             offer_interrupt(self.process, self.transport.as_ref());

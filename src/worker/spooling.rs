@@ -178,11 +178,11 @@ fn a_disk_that_refuses_leaves_the_worker_as_it_is_without_a_spool() {
     let stats = balanced(&shared);
     assert_eq!((stats.spooled, stats.dropped[DropReason::QueueFull as usize]), (0, 50 - 32 - 5));
     let log = shared.process().drain_log(|_| true).unwrap();
-    assert_eq!(log.matches("the spool cannot be written").count(), 1, "{log}");
+    assert_eq!(log.matches("the spool cannot be used").count(), 1, "{log}");
     fs::remove_file(dir.path().join("file")).unwrap();
     sender.turn();
     assert_eq!(balanced(&shared).spooled, 37);
-    assert!(shared.process().drain_log(|_| true).unwrap().contains("can be written again"));
+    assert!(shared.process().drain_log(|_| true).unwrap().contains("can be used again"));
 }
 
 #[test]
@@ -310,4 +310,110 @@ fn what_a_living_process_holds_is_not_adopted() {
     assert_eq!((stats.adopted, tracker.0.lock().unwrap().acknowledged), (0, 0));
     drop(hand);
     assert_eq!(inherit(dir.path()).0.adopted, 1);
+}
+
+/// Puts a file where a process's folder was: the disk says no until it is taken
+/// away again.
+struct Refusal {
+    folder: PathBuf,
+    aside: PathBuf,
+}
+
+impl Refusal {
+    fn of(dir: &Path, instance_id: CheckpointId) -> Self {
+        let folder = dir.join(instance_id.to_string());
+        let aside = dir.join("aside");
+        fs::rename(&folder, &aside).unwrap();
+        fs::write(&folder, "").unwrap();
+        Refusal { folder, aside }
+    }
+
+    fn end(self) {
+        fs::remove_file(&self.folder).unwrap();
+        fs::rename(&self.aside, &self.folder).unwrap();
+    }
+}
+
+#[test]
+fn what_cannot_be_read_for_a_moment_waits_and_is_not_lost() {
+    let dir = Scratch::new();
+    let shared = shared_at(dir.path());
+    let tracker = away();
+    let mut hand = Hand::new(&shared, shared.process());
+    (0..12).for_each(|_| record(&shared, ""));
+    turn(&shared, &mut hand, &tracker);
+    let refusal = Refusal::of(dir.path(), shared.process().instance_id);
+    tracker.0.lock().unwrap().script.clear();
+    for second in 1..=20 {
+        shared.clock.set(NOON + second * 1_000);
+        turn(&shared, &mut hand, &tracker);
+    }
+    assert_eq!((balanced(&shared).acknowledged, balanced(&shared).dropped_total()), (5, 0));
+    refusal.end();
+    for second in 21..=60 {
+        shared.clock.set(NOON + second * 1_000);
+        turn(&shared, &mut hand, &tracker);
+    }
+    assert_eq!(balanced(&shared).acknowledged, 12);
+}
+
+#[test]
+fn a_batch_that_changes_while_the_disk_refuses_is_counted_as_it_is_and_written_anew() {
+    for is_late in [false, true] {
+        let dir = Scratch::new();
+        let shared = shared_at(dir.path());
+        let tracker = away();
+        let too_large = Step::Status(413, None);
+        tracker.0.lock().unwrap().script.push_front(too_large);
+        let mut hand = Hand::new(&shared, shared.process());
+        (0..3).for_each(|_| record(&shared, ""));
+        turn(&shared, &mut hand, &tracker);
+        assert_eq!(balanced(&shared).spooled, 3);
+        let refusal = Refusal::of(dir.path(), shared.process().instance_id);
+        if is_late {
+            shared.clock.set(NOON + 25 * HOUR_MS); // the three expire
+        }
+        (0..2).for_each(|_| record(&shared, ""));
+        turn(&shared, &mut hand, &tracker);
+        let left = if is_late { 2 } else { 5 };
+        assert_eq!((balanced(&shared).queued, balanced(&shared).spooled), (left, 0));
+        refusal.end();
+        // What the refused copy had, nobody could remove; it is an old one by now.
+        fs::remove_file(files(dir.path(), "0.seg").remove(0)).unwrap();
+        turn(&shared, &mut hand, &tracker);
+        assert_eq!((balanced(&shared).queued, balanced(&shared).spooled), (left, left));
+        drop(hand);
+        assert_eq!(inherit(dir.path()).0.adopted, left, "late: {is_late}");
+    }
+}
+
+#[test]
+fn a_host_that_is_never_idle_sends_what_the_dead_left_all_the_same() {
+    let dir = Scratch::new();
+    dead(dir.path(), 12);
+    let heir = shared_at(dir.path());
+    let tracker = Tracker::default();
+    let mut hand = Hand::new(&heir, heir.process());
+    for _ in 0..20 {
+        record(&heir, "");
+        turn(&heir, &mut hand, &tracker);
+    }
+    assert_eq!(balanced(&heir).adopted, 12);
+}
+
+#[test]
+fn lives_that_end_during_one_long_outage_keep_to_one_quota() {
+    let dir = Scratch::new();
+    for _ in 0..30 {
+        let life = shared(|config| {
+            config.spool_dir = Some(dir.path().into());
+            config.spool_bytes = 8_000;
+        });
+        (0..10).for_each(|_| record(&life, ""));
+        let mut hand = Hand::new(&life, life.process());
+        turn(&life, &mut hand, &away());
+        assert!(balanced(&life).spooled > 0);
+    }
+    let bytes: u64 = files(dir.path(), ".seg").iter().map(|p| p.metadata().unwrap().len()).sum();
+    assert!((4_000..14_000).contains(&bytes), "{bytes}");
 }

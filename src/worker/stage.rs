@@ -127,7 +127,7 @@ pub(super) fn record(shared: &Shared, category: &str) {
 
 pub(super) fn balanced(shared: &Shared) -> Stats {
     let stats = shared.process().stats();
-    assert!(stats.balances(), "{stats:?}");
+    assert!(stats.balances() && stats.spooled <= stats.queued, "{stats:?}");
     stats
 }
 

@@ -23,6 +23,8 @@ pub struct Request {
     pub body: String,
     /// Which connection it came over.
     pub connection: SocketAddr,
+    /// Whether it was answered as a tracker does that takes all.
+    pub is_accepted: bool,
 }
 
 impl Request {
@@ -107,8 +109,9 @@ pub fn record(client: &Client, count: usize) {
 fn serve(mut stream: TcpStream, script: &Script, tell: &Sender<Request>) {
     let mut reader = BufReader::new(stream.try_clone().unwrap());
     let Ok(connection) = stream.peer_addr() else { return };
-    while let Some(request) = read_request(&mut reader, connection) {
+    while let Some(mut request) = read_request(&mut reader, connection) {
         let response = script.lock().unwrap()(&request);
+        request.is_accepted = matches!(response, Response::Accept);
         let ids = matches!(response, Response::Accept).then(|| request.ids().len());
         let _ = tell.send(request);
         match response {
@@ -156,5 +159,5 @@ pub fn read_request(reader: &mut impl BufRead, connection: SocketAddr) -> Option
         true => GzDecoder::new(sent.as_slice()).read_to_string(&mut body).ok()?,
         false => sent.as_slice().read_to_string(&mut body).ok()?,
     };
-    Some(Request { head, body, connection })
+    Some(Request { head, body, connection, is_accepted: false })
 }
