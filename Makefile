@@ -55,7 +55,7 @@ install: dist ## Install them under PREFIX (/usr/local)
 # --- tests --------------------------------------------------------------------
 
 .PHONY: test
-test: setup lib test-rust models test-c sanitize fuzz test-ruby test-go test-python test-tracker demo ## Run every test
+test: setup lib tracker test-rust models test-c test-abi sanitize fuzz test-ruby test-go test-python test-frameworks test-tracker demo ## Run every test
 	@echo "all tests passed"
 
 .PHONY: test-rust
@@ -78,6 +78,11 @@ test-c: lib tracker $(LABKIT_SILENT_DNS) ## Corpus, abuse, leaving and example i
 	@echo "== c"
 	@tests/c/run "$(CC) $(CFLAGS_TEST)" $(LIB)
 
+.PHONY: test-abi
+test-abi: lib ## Layout, stored description, and a program of the first header
+	@echo "== abi"
+	@tests/abi/run "$(CC) $(CFLAGS_TEST)" $(LIB)
+
 .PHONY: sanitize
 sanitize: $(LABKIT_SILENT_DNS) ## The C programs with AddressSanitizer in them and in the library
 	@echo "== sanitize"
@@ -95,14 +100,28 @@ test-ruby: lib $(LABKIT_SILENT_DNS) ## Ruby: corpus and specs
 
 .PHONY: test-go
 # Not from the cache: it does not see the library, the header or the corpus change.
-test-go: lib $(LABKIT_SILENT_DNS) ## Go: corpus and tests, static and shared, with the race detector
+test-go: lib $(LABKIT_SILENT_DNS) ## Go: corpus and tests, static, shared and without cgo, with the race detector
 	@echo "== go"
 	@cd bindings/go && go test -count=1 -race ./... && go test -count=1 -race -tags labkit_shared ./...
+	@cd bindings/go && CGO_ENABLED=0 go test -count=1 ./...
+	@cd bindings/go && CGO_ENABLED=0 go test -count=1 -tags labkit_null -run WithoutTheLibrary .
+	@cd bindings/go/labkitgrpc && go test -count=1 -race ./... && CGO_ENABLED=0 go test -count=1 ./...
 
 .PHONY: test-python
 test-python: lib $(LABKIT_SILENT_DNS) ## Python: corpus and tests
 	@echo "== python"
 	@cd bindings/python && $(CURDIR)/$(VENV)/bin/python -m pytest -q
+
+.PHONY: test-frameworks
+test-frameworks: lib tracker wheel ## Puma, Rails, Sidekiq, net/http, gRPC, gunicorn, uvicorn, Celery, with a tracker
+	@echo "== frameworks"
+	@cd bindings/ruby && rspec integration --format progress
+	@cd bindings/go/integration && go test -count=1 ./...
+	@cd bindings/python && $(CURDIR)/$(VENV)/bin/python -m pytest -q integration
+
+.PHONY: wheel
+wheel: setup ## Build Python's wheel for glibc 2.17 and later into target/wheel
+	@bindings/python/build-wheel $(VENV) target/wheel
 
 .PHONY: test-tracker
 test-tracker: ## Tracker: transitions, stores, corpus, the real binary over a real socket
@@ -122,7 +141,7 @@ demo: setup lib tracker ## Ruby, Go and Python share experiences; ends with a ta
 	@examples/gitlab/run $(VENV)/bin/python
 
 .PHONY: bench
-bench: setup lib ## Figures beside their peers, as a table and in target/bench/*.jsonl
+bench: setup lib tracker ## Figures beside their peers, as a table and in target/bench/*.jsonl
 	@mkdir -p $(BENCH)
 	@scripts/bench $(BENCH) $(VENV)
 

@@ -31,8 +31,16 @@ type Client struct {
 // wrong is only logged, and the good ones are used.
 //
 // A host that wants to go on without may: the nil client that comes with an
-// error is a null one.
-func New(config Config) (*Client, error) {
+// error is a null one. If the library itself is missing, as it may be in a
+// build without cgo, that is an error in development and test only: elsewhere
+// the nil client comes without one, and the log says so once.
+func New(config Config, options ...Option) (*Client, error) {
+	for _, change := range options {
+		change(&config)
+	}
+	if err := nativeLoad(); err != nil {
+		return withoutLibrary(&config, err)
+	}
 	document, err := config.document()
 	if err != nil {
 		return nil, &Error{Op: "new", Status: StatusInvalidConfig, Detail: "configuration: Settings: " + err.Error()}
@@ -41,19 +49,26 @@ func New(config Config) (*Client, error) {
 	if status != StatusOK {
 		return nil, &Error{Op: "new", Status: status, Detail: detail}
 	}
-	strict := config.Strict
-	if setting, ok := config.Settings["strict"].(bool); ok {
-		strict = setting
-	}
 	c := &Client{
 		handle:             handle,
-		strict:             strict,
+		strict:             config.strict(),
 		journal:            journal{logger: config.Logger, now: time.Now},
 		requestCorrelation: config.RequestCorrelation,
 	}
 	c.definitions.Store(&map[string]*Definition{})
 	c.journal.library(c.Log())
 	return c, nil
+}
+
+// withoutLibrary is a null client where a host must not suffer for it.
+func withoutLibrary(config *Config, reason error) (*Client, error) {
+	err := &Error{Op: "new", Status: StatusIO, Detail: reason.Error()}
+	if config.strict() {
+		return nil, err
+	}
+	j := journal{logger: config.Logger, now: time.Now}
+	j.log().Error("labkit: nothing will be recorded", "error", err.Error())
+	return nil, nil
 }
 
 // Lookup finds the definition whose file is called id (without .yml), or fails
@@ -94,6 +109,11 @@ func (c *Client) Definition(id string) *Definition {
 		c.settle("lookup", id, err.(*Error).Status)
 	}
 	return &Definition{id: id}
+}
+
+// Start is [Definition.Start], for those who like it as a function.
+func Start(ctx context.Context, definition *Definition, attrs ...Attr) (context.Context, *Experience) {
+	return definition.Start(ctx, attrs...)
 }
 
 // Start is [Definition.Start] of the definition called id.

@@ -77,6 +77,14 @@ type Config struct {
 	RequestCorrelation func(context.Context) string
 }
 
+// strict is what the library makes of Strict and Settings.
+func (c *Config) strict() bool {
+	if setting, ok := c.Settings["strict"].(bool); ok {
+		return setting
+	}
+	return c.Strict
+}
+
 // document is the JSON that the library reads. Keys of zero values are left
 // out: the defaults, and what is required, are its own affair.
 func (c *Config) document() ([]byte, error) {

@@ -32,6 +32,14 @@
 // most once a minute. Calls on an experience that never started, or is over,
 // are silent no-ops in both.
 //
+// # Builds
+//
+// With cgo the library is linked into the program, or, with the tag
+// labkit_shared, loaded by the system's loader. Without cgo the program loads it
+// with its first client: LABKIT_LIBRARY names it by an absolute path, or the
+// loader searches for it. With the tag labkit_null there is none, and every
+// client is a null one.
+//
 // # Nil is null
 //
 // A nil [*Client], [*Definition] or [*Experience] is a null one: each method is

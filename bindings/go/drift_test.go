@@ -132,15 +132,20 @@ func headerFunctions(t *testing.T) map[string]int {
 
 func headerMatches(t *testing.T, pattern string) [][]string {
 	t.Helper()
-	text, err := os.ReadFile(headerFile)
-	if err != nil {
-		t.Fatal(err)
-	}
-	found := regexp.MustCompile(pattern).FindAllStringSubmatch(string(text), -1)
+	found := regexp.MustCompile(pattern).FindAllStringSubmatch(source(t, headerFile), -1)
 	if found == nil {
 		t.Fatalf("the header has nothing like %s", pattern)
 	}
 	return found
+}
+
+func source(t *testing.T, name string) string {
+	t.Helper()
+	text, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
 }
 
 func number(t *testing.T, digits string) int {

@@ -66,6 +66,39 @@ func ExampleNew() {
 	// Output:
 }
 
+// Options vary a configuration that serves the whole program.
+func ExampleOption() {
+	base := labkit.Config{Endpoint: "http://127.0.0.1:8480", Definitions: definitions, Type: "web"}
+	quiet, err := labkit.New(base, labkit.WithMemoryTransport(), labkit.WithStrict(true),
+		labkit.WithSetting("queue_items", 64))
+	if err != nil {
+		panic(err)
+	}
+	_, xp := quiet.Start(context.Background(), "create_order")
+	xp.Complete()
+	fmt.Println(quiet.Stats().Recorded, base.Transport == "", base.Settings == nil)
+	// Output: 2 true true
+}
+
+// A prepared definition, and the start as a function.
+func ExampleStart() {
+	client = newExampleClient()
+	def := client.Definition("create_order")
+	work := func(ctx context.Context) (err error) {
+		ctx, xp := labkit.Start(ctx, def)
+		defer xp.Done(&err)
+		labkit.FromContext(ctx, "create_order").Checkpoint("packed")
+		return nil
+	}
+	fmt.Println(work(context.Background()))
+	recorded()
+	// Output:
+	// <nil>
+	// create_order start
+	// create_order intermediate packed
+	// create_order end success
+}
+
 // An experience lives as long as the function that started it.
 func ExampleClient_Start() {
 	client = newExampleClient()

@@ -1,4 +1,4 @@
-//go:build labkit_shared
+//go:build labkit_shared && !labkit_null
 
 package labkit
 

@@ -41,17 +41,23 @@ func (c *Client) Middleware(trust Trust) func(http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			value := r.Header.Get(CarrierHeader)
 			if value != "" && trust(r) {
-				r = r.WithContext(c.resumeAll(r.Context(), value))
+				r = r.WithContext(c.ResumeHeader(r.Context(), value, categoryHTTP))
 			}
 			next.ServeHTTP(w, r)
 		})
 	}
 }
 
-// resumeAll continues what is defined here; the rest belongs to services
-// further on.
-func (c *Client) resumeAll(ctx context.Context, header string) context.Context {
-	carrier, ids, ok := readHeader(header)
+// ResumeHeader continues all that a [CarrierHeader] holds and is defined here;
+// the rest belongs to services further on. Each leaves a checkpoint of this
+// category. It is for middleware of other frameworks than net/http: as there, a
+// value that cannot be read is logged only, and so is a bad category.
+func (c *Client) ResumeHeader(ctx context.Context, value, category string) context.Context {
+	if c == nil || value == "" {
+		return ctx
+	}
+	ctx = orBackground(ctx)
+	carrier, ids, ok := readHeader(value)
 	if !ok {
 		c.journal.problem(&Error{Op: "middleware", Status: StatusInvalidCarrier})
 		return ctx
@@ -63,14 +69,20 @@ func (c *Client) resumeAll(ctx context.Context, header string) context.Context {
 		}
 		outer := scopeOf(ctx)
 		xp := d.blank(ctx, outer)
-		status := nativeResume(c.handle, d.index, carrier, "", categoryHTTP, d.meta(ctx, nil), &xp.raw)
-		if status == StatusInvalidCarrier {
+		status := nativeResume(c.handle, d.index, carrier, "", category, d.meta(ctx, nil), &xp.raw)
+		if status.isMistake() {
 			c.journal.problem(&Error{Op: "middleware", ID: id, Status: status})
 			continue
 		}
 		ctx, _ = xp.begun(ctx, "resume", status)
 	}
 	return ctx
+}
+
+// HeaderValue is the [CarrierHeader] of all active experiences of ctx, at most
+// 4 KiB; "" if there are none.
+func HeaderValue(ctx context.Context) string {
+	return base64.RawURLEncoding.EncodeToString([]byte(carrier(ctx, base64.RawURLEncoding.DecodedLen(headerBytes))))
 }
 
 // readHeader gives the carrier and its ids, in an order that does not change.
@@ -100,12 +112,12 @@ type Transport struct {
 
 // RoundTrip sends the request with the carrier header.
 func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
-	carrier := carrier(r.Context(), base64.RawURLEncoding.DecodedLen(headerBytes))
-	if carrier != "" || r.Header.Get(CarrierHeader) != "" {
+	value := HeaderValue(r.Context())
+	if value != "" || r.Header.Get(CarrierHeader) != "" {
 		r = r.Clone(r.Context()) // a RoundTripper must not change its request
 		r.Header.Del(CarrierHeader)
-		if carrier != "" {
-			r.Header.Set(CarrierHeader, base64.RawURLEncoding.EncodeToString([]byte(carrier)))
+		if value != "" {
+			r.Header.Set(CarrierHeader, value)
 		}
 	}
 	return t.base().RoundTrip(r)

@@ -1,4 +1,4 @@
-//go:build cgo
+//go:build cgo && !labkit_null
 
 package labkit
 
@@ -61,11 +61,13 @@ import "C"
 
 import (
 	"bytes"
+	"fmt"
 	"unsafe"
 )
 
-// Every call into the library, and nothing else: a build without cgo has this
-// file's functions from native_nocgo.go.
+// Every call into a library that is linked, and nothing else. A build without
+// cgo has these functions from native_purego.go, one without the library from
+// native_null.go.
 
 // rawExperience is the library's value: it holds no pointers, so the garbage
 // collector does not look into it.
@@ -90,10 +92,17 @@ func blob(b []byte) (*C.char, C.size_t) {
 	return (*C.char)(unsafe.Pointer(unsafe.SliceData(b))), C.size_t(len(b))
 }
 
-func nativeNew(config []byte) (client handle, detail string, s Status) {
+// nativeLoad finds nothing to load: the linker has. A shared library may be
+// another than it saw.
+func nativeLoad() error {
 	if version := uint32(C.labkit_abi_version()); version < C.LABKIT_ABI_VERSION {
-		return 0, "the library is older than this package", StatusInvalidConfig
+		return fmt.Errorf("the library is older than this package: it has ABI version %d, not %d",
+			version, uint32(C.LABKIT_ABI_VERSION))
 	}
+	return nil
+}
+
+func nativeNew(config []byte) (client handle, detail string, s Status) {
 	// A path and a sentence about it; longer ones are cut.
 	var message [1024]byte
 	var out C.labkit_client

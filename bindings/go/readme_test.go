@@ -8,7 +8,8 @@ import (
 )
 
 func TestTheReadmeShowsWhatRuns(t *testing.T) {
-	runs := squeezed(t, "example_test.go") + squeezed(t, "labkittest/recorder_test.go")
+	runs := squeezed(t, "example_test.go") + squeezed(t, "labkittest/recorder_test.go") +
+		squeezed(t, "labkitgrpc/example_test.go")
 	readme, err := os.ReadFile("README.md")
 	check(t, err)
 	snippets := regexp.MustCompile("(?s)```go\n(.*?)```").FindAllStringSubmatch(string(readme), -1)

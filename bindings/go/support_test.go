@@ -19,6 +19,9 @@ func newClient(t testing.TB, config labkit.Config) *labkit.Client {
 	t.Helper()
 	client, err := labkit.New(config)
 	check(t, err)
+	if client == nil {
+		t.Fatal("the library is missing; the log says which one") // a null client would pass some tests
+	}
 	t.Cleanup(func() { check(t, client.Close()) })
 	return client
 }

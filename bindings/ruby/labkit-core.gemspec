@@ -12,9 +12,11 @@ Gem::Specification.new do |spec|
   spec.license = "MIT"
   spec.required_ruby_version = ">= 3.1"
 
-  # A platform gem brings the library along, as lib/labkit/core/liblabkit.so.0;
-  # otherwise the system's loader, or LABKIT_LIBRARY, has to find it.
-  spec.files = Dir.chdir(__dir__) { Dir["lib/**/*.rb", "lib/labkit/core/liblabkit.so.0", "README.md"] }
+  # A platform gem brings the library along; otherwise the system's loader, or
+  # LABKIT_LIBRARY, has to find it. See build_gems.rb.
+  library = "lib/labkit/core/liblabkit.so.0"
+  spec.platform = Gem::Platform.local if File.exist?(File.join(__dir__, library))
+  spec.files = Dir.chdir(__dir__) { Dir["lib/**/*.rb", library, "README.md"] }
   spec.require_paths = ["lib"]
   spec.add_dependency "ffi", "~> 1.15"
   spec.metadata = { "rubygems_mfa_required" => "true" }

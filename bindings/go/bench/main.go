@@ -1,48 +1,27 @@
-// Command bench measures what a call costs its caller, beside encoding/json of
-// the same three fields:
+// Command bench measures what a call costs its caller, beside what people would
+// use instead, in one run:
 //
-//	go run ./bench [results.jsonl]
+//	cd bindings/go/bench && go run . [results.jsonl]
 //
-// Times are the median of many batches, each small enough for the queue; what
-// was recorded is taken away between them.
+// Each contender runs in a process of its own, which sends to a sink in another,
+// so that neither memory nor processor time is anybody else's. Calls are timed
+// in rounds that the queues hold, and what waits is flushed between them, off
+// the clock: nothing that is timed is ever a drop. Each contender comes to its
+// turn several times, and the best turn counts: a turn's figure is the median of
+// its rounds, and a machine that others use, too, spoils some turns of each.
 package main
 
 import (
-	"context"
+	"bufio"
 	"encoding/json"
 	"fmt"
 	"os"
-	"path/filepath"
-	"runtime"
-	"slices"
-	"testing"
-	"time"
-
-	labkit "gitlab.com/labkit/labkit-go"
+	"os/exec"
+	"strings"
 )
 
-const (
-	batches = 300
-	// calls of at most two checkpoints each: half of the queue.
-	calls = 2048
-)
-
-type result struct {
-	Name      string   `json:"name"`
-	Value     float64  `json:"value"`
-	Unit      string   `json:"unit"`
-	Peer      string   `json:"peer,omitempty"`
-	PeerValue *float64 `json:"peer_value,omitempty"`
-	Ratio     *float64 `json:"ratio,omitempty"`
-	Goal      *float64 `json:"goal,omitempty"`
-}
-
-// three is what a logging package would have to encode.
-type three struct {
-	ProjectID int    `json:"project_id"`
-	Kind      string `json:"kind"`
-	New       bool   `json:"new"`
-}
+// turns of each contender.
+const turns = 4
 
 func main() {
 	if err := run(os.Args[1:]); err != nil {
@@ -51,89 +30,72 @@ func main() {
 	}
 }
 
-func run(args []string) error {
-	_, here, _, _ := runtime.Caller(0)
-	client, err := labkit.New(labkit.Config{
-		Definitions: filepath.Join(filepath.Dir(here), "../../../tests/scenarios/definitions"),
-		Type:        "web", Transport: "memory",
-	})
-	if err != nil {
-		return err
+func run(arguments []string) error {
+	if len(arguments) == 2 && arguments[0] == "contender" {
+		return contend(arguments[1])
 	}
-	results := measure(client)
-	if stats := client.Stats(); stats.Dropped > 0 {
-		return fmt.Errorf("%d checkpoints were dropped: these are not the usual costs", stats.Dropped)
+	if len(arguments) == 1 && arguments[0] == "sink" {
+		return sink()
 	}
-	for _, r := range results {
-		line := fmt.Sprintf("%-32s %8.1f %s", r.Name, r.Value, r.Unit)
-		if r.Ratio != nil {
-			line += fmt.Sprintf("   (%s %.1f, ratio %.2f)", r.Peer, *r.PeerValue, *r.Ratio)
+	figures := map[string]figure{}
+	for range turns {
+		for _, name := range []string{"labkit", "opentelemetry", "logrus"} {
+			turn, err := measured(name)
+			if err != nil {
+				return fmt.Errorf("%s: %w", name, err)
+			}
+			for what, f := range turn {
+				if best, ok := figures[what]; ok {
+					f = figure{min(f.Calls, best.Calls), min(f.CPU, best.CPU)}
+				}
+				figures[what] = f
+			}
 		}
-		fmt.Println(line)
 	}
-	if len(args) == 0 {
+	results := compare(figures)
+	for _, r := range results {
+		fmt.Println(r)
+	}
+	if len(arguments) == 0 {
 		return nil
 	}
-	return write(args[0], results)
+	return write(arguments[0], results)
 }
 
-func measure(client *labkit.Client) []result {
-	ctx := context.Background()
-	order := client.Definition("create_order")
-	_, xp := order.Start(ctx)
-	fields := func() [3]labkit.Attr {
-		return [3]labkit.Attr{
-			labkit.Int("project_id", 7), labkit.String("kind", "gift"), labkit.Bool("new", true)}
+// measured runs a contender beside a sink.
+func measured(name string) (figures map[string]figure, err error) {
+	me, err := os.Executable()
+	if err != nil {
+		return nil, err
 	}
-	work := []struct {
-		name   string
-		allocs float64 // at most
-		call   func()
-	}{
-		{"start+complete", 2, func() { _, xp := order.Start(ctx); xp.Complete() }},
-		{"start+complete, 3 fields", 2, func() {
-			f := fields()
-			_, xp := order.Start(ctx, f[:]...)
-			xp.Complete()
-		}},
-		{"start by id+done", 2, func() { _, xp := client.Start(ctx, "create_order"); defer xp.Done(nil) }},
-		{"checkpoint", 0, func() { xp.Checkpoint("form_posted") }},
-		{"checkpoint, 3 fields", 0, func() { f := fields(); xp.Checkpoint("form_posted", f[:]...) }},
+	server := exec.Command(me, "sink")
+	server.Stderr = os.Stderr
+	address, err := server.StdoutPipe()
+	if err != nil {
+		return nil, err
 	}
-	encode := func() {
-		if _, err := json.Marshal(three{7, "gift", true}); err != nil {
-			panic(err)
-		}
+	hold, err := server.StdinPipe() // the sink ends when this closes
+	if err != nil {
+		return nil, err
 	}
-	peer := median(client, encode)
-	var results []result
-	for _, w := range work {
-		ns := median(client, w.call)
-		ratio := ns / peer
-		results = append(results, result{
-			Name: w.name, Value: ns, Unit: "ns", Peer: "encoding/json, 3 fields", PeerValue: &peer, Ratio: &ratio})
+	if err := server.Start(); err != nil {
+		return nil, err
 	}
-	for _, w := range work {
-		allocs := testing.AllocsPerRun(1000, w.call)
-		results = append(results, result{Name: w.name + ", heap", Value: allocs, Unit: "allocations", Goal: &w.allocs})
+	defer server.Wait()
+	defer hold.Close()
+	url, err := bufio.NewReader(address).ReadString('\n')
+	if err != nil {
+		return nil, fmt.Errorf("the sink did not start: %w", err)
 	}
-	return results
-}
-
-func median(client *labkit.Client, call func()) float64 {
-	times := make([]float64, batches)
-	for i := range times {
-		begun := time.Now()
-		for range calls {
-			call()
-		}
-		times[i] = float64(time.Since(begun).Nanoseconds()) / calls
-		if _, err := client.Testing().Take(); err != nil {
-			panic(err)
-		}
+	contender := exec.Command(me, "contender", name)
+	contender.Env = append(os.Environ(), "BENCH_SINK="+strings.TrimSpace(url))
+	contender.Stderr = os.Stderr
+	output, err := contender.Output()
+	if err != nil {
+		return nil, err
 	}
-	slices.Sort(times)
-	return times[batches/2]
+	err = json.Unmarshal(output, &figures)
+	return figures, err
 }
 
 func write(path string, results []result) error {

@@ -56,7 +56,7 @@ type Checkpoint struct {
 
 // New makes a recorder that reads the definition files of a directory, and ends
 // with the test. Changes, if any, are made to the configuration before use.
-func New(tb testing.TB, definitions string, change ...func(*labkit.Config)) *Recorder {
+func New(tb testing.TB, definitions string, change ...labkit.Option) *Recorder {
 	tb.Helper()
 	config := labkit.Config{Definitions: definitions, Type: "test", Strict: true, Transport: "memory"}
 	for _, f := range change {

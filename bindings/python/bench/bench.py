@@ -1,9 +1,11 @@
-"""What a call costs, beside what encoding the same three fields costs.
+"""What recording costs, beside what one would use instead.
 
 python bench/bench.py [FILE]    the figures as JSON lines go to FILE, too
 
-Each figure is the best of several rounds: what the calls themselves take, on a
-machine that is doing something else as well.
+First what each call takes by itself, beside encoding three fields; then, in
+processes of their own, an event from the call to its acknowledgement, beside
+OpenTelemetry and a queue written by hand. Each figure is the best of several
+rounds or runs, on a machine that is doing something else as well.
 """
 
 from __future__ import annotations
@@ -16,20 +18,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import labkit
+import peers
 from labkit import _meta
 from labkit.testing import recording
+from measure import FIELDS
+from recorders import DEFINITION
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 ROUNDS = 15
 CALLS = 3_000  # a round fits the queue, so that nothing is dropped
-FIELDS: dict[str, Any] = {"project_id": 7, "kind": "gift", "ok": True}
-DEFINITION = """\
-description: A customer places an order
-feature_category: checkout
-urgency: sync_fast
-"""
 
 
 def main() -> None:
@@ -37,10 +36,13 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as directory:
         Path(directory, "create_order.yml").write_text(DEFINITION, encoding="utf-8")
         with recording(directory, strict=False) as recorder:
-            figures = list(measure(recorder.lines))
+            figures = measure(recorder.lines)
+    figures += peers.measure()
     lines = [json.dumps(figure) for figure in figures]
-    for figure in figures:
-        print(f"{figure['name']:36} {figure['value']:8.0f} ns   json.dumps x {figure['ratio']}")
+    for f in figures:
+        goal = "" if f["goal"] is None else f", goal {f['goal']}"
+        beside = f"{f['peer']} {f['peer_value']:.0f}: {f['ratio']}{goal}"
+        print(f"{f['name']:50} {f['value']:6.0f} {f['unit']:9} {beside}")
     if len(sys.argv) > 1:
         Path(sys.argv[1]).write_text("\n".join(lines) + "\n", encoding="utf-8")
 

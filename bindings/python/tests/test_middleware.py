@@ -11,6 +11,7 @@ from wsgiref.util import FileWrapper
 import pytest
 
 import labkit
+from labkit._default import default
 from labkit.middleware import HEADER, carrier_headers
 from labkit.middleware.asgi import ASGIMiddleware
 from labkit.middleware.wsgi import WSGIMiddleware
@@ -95,6 +96,15 @@ def test_a_wsgi_request_leaves_nothing_to_the_next(recorder):
     wrapped = WSGIMiddleware(app)
     assert [serve(wrapped, {}), serve(wrapped, {})] == [b"False", b"False"]
     assert not labkit.current("create_order").active
+    recorder.lines()
+
+
+def test_a_wsgi_request_sees_nothing_of_what_is_active_where_it_is_served(recorder):
+    """As in a server that was forked in the middle of an experience."""
+    with labkit.experience("create_order") as outer:
+        app = WSGIMiddleware(lambda *_: [str(labkit.current("create_order").active).encode()])
+        assert serve(app, {}) == b"False"
+        assert labkit.current("create_order") is outer
     recorder.lines()
 
 
@@ -203,3 +213,77 @@ def test_asgi_lifespan_passes_untouched(recorder):
 
     request(ASGIMiddleware(app), kind="lifespan")
     assert seen == ["lifespan"]
+
+
+class Server:
+    """A server's side of the lifespan protocol."""
+
+    def __init__(self):
+        self.asked = iter([{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}])
+        self.told = []
+
+    async def receive(self):
+        return next(self.asked)
+
+    async def send(self, message):
+        self.told.append((message["type"], labkit.stats()["queued"]))
+
+    def live(self, app):
+        asyncio.run(ASGIMiddleware(app)({"type": "lifespan"}, self.receive, self.send))
+
+
+def test_an_asgi_application_has_sent_all_when_it_says_that_it_is_down(recorder):
+    async def app(_scope, receive, send):
+        for _ in range(2):
+            labkit.start("create_order")
+            message = await receive()
+            await send({"type": f"{message['type']}.complete"})
+
+    server = Server()
+    server.live(app)
+    assert [kind for kind, _ in server.told] == [
+        "lifespan.startup.complete",
+        "lifespan.shutdown.complete",
+    ]
+    assert server.told[1] == ("lifespan.shutdown.complete", 0)
+    assert len(recorder.lines()) == 3
+
+
+def test_for_an_asgi_application_without_a_lifespan_the_same_is_done(recorder):
+    async def app(*_):
+        labkit.start("create_order")
+        raise ValueError("Django can only handle ASGI/HTTP connections, not lifespan.")
+
+    server = Server()
+    server.live(app)
+    assert [kind for kind, _ in server.told][1:] == ["lifespan.shutdown.complete"]
+    assert server.told[1][1] == 0
+    recorder.lines()
+
+
+def test_what_an_asgi_application_raises_in_its_life_is_raised_on(recorder):
+    async def app(_scope, receive, _send):
+        await receive()
+        raise RuntimeError("no database")
+
+    server = Server()
+    with pytest.raises(RuntimeError, match="no database"):
+        server.live(app)
+    assert server.told == []
+
+
+def test_an_asgi_application_may_close_its_client_before_it_is_down(definitions, monkeypatch):
+    client = labkit.Client(definitions=definitions, transport="memory", strict=True)
+    monkeypatch.setattr(default, "client", client)
+
+    async def app(_scope, _receive, send):
+        client.close()
+        await send({"type": "lifespan.shutdown.complete"})
+
+    told = []
+
+    async def send(message):
+        told.append(message["type"])
+
+    asyncio.run(ASGIMiddleware(app)({"type": "lifespan"}, Server().receive, send))
+    assert told == ["lifespan.shutdown.complete"]

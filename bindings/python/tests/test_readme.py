@@ -1,4 +1,7 @@
-"""Every snippet of the README runs, one after the other, against a tracker."""
+"""Every snippet of the README runs, one after the other, against a tracker.
+
+Those that begin with the name of a file are run by integration/test_getting_started.py.
+"""
 
 from __future__ import annotations
 
@@ -12,14 +15,6 @@ from server import tracker
 
 README = Path(__file__).parents[1] / "README.md"
 
-# Celery is no dependency; its signals are all that is used of it.
-CELERY = """
-import sys, types
-from unittest import mock
-sys.modules["celery.signals"] = mock.MagicMock()
-sys.modules["celery"] = types.ModuleType("celery")
-"""
-
 
 def snippets(language):
     text = README.read_text(encoding="utf-8")
@@ -31,10 +26,10 @@ def test_the_snippets_run(tmp_path):
     directory.mkdir(parents=True)
     (yaml,) = snippets("yaml")
     (directory / "create_order.yml").write_text(yaml, encoding="utf-8")
-    code = snippets("python")
+    code = [text for text in snippets("python") if not text.startswith("# ")]
     assert len(code) > 8
     with tracker() as it:
-        program = "\n".join([CELERY, *code]).replace("http://127.0.0.1:8480", it.url)
+        program = "\n".join(code).replace("http://127.0.0.1:8480", it.url)
         done = subprocess.run(
             [sys.executable, "-W", "error", "-c", program],
             env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},

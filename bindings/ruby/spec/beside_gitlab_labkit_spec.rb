@@ -34,4 +34,26 @@ RSpec.describe "Beside gitlab-labkit" do
     expect(run("gitlab-labkit", "labkit/core")).to eq("falsetrue")
     expect(run("labkit/core", "gitlab-labkit")).to eq("falsetrue")
   end
+
+  it "takes the module's name over also when theirs is loaded already, as where all is loaded eagerly" do
+    expect(run("gitlab-labkit", "labkit/user_experience_sli", "labkit/core")).to eq("falsetrue")
+  end
+
+  it "leaves the rest of theirs alone" do
+    File.write("#{@theirs}/gitlab-labkit.rb", <<~RUBY)
+      module Labkit
+        Context = Module.new
+      end
+      require "labkit/user_experience_sli"
+    RUBY
+    lib = File.expand_path("../lib", __dir__)
+    script = <<~RUBY
+      require "gitlab-labkit"
+      context = Labkit::Context
+      require "labkit/core"
+      print context.equal?(Labkit::Context)
+    RUBY
+
+    expect(IO.popen(["ruby", "-I#{@theirs}", "-I#{lib}", "-e", script], &:read)).to eq("true")
+  end
 end

@@ -42,6 +42,35 @@ RSpec.describe "The matchers" do
       .to observed_user_experience(:sign_in, error: true)
   end
 
+  it "take `by` of checkpoints for the least, as jobs add some of their own" do
+    sli.start(:create_order)
+
+    expect { 3.times { sli.get(:create_order).checkpoint } }.to checkpoint_user_experience(:create_order, by: 2)
+    expect { expect { sli.get(:create_order).checkpoint }.to checkpoint_user_experience(:create_order, by: 2) }
+      .to raise_error(RSpec::Expectations::ExpectationNotMetError, /at least 2x, but it did so 1x/)
+  end
+
+  it "need no preparation in the test environment, and begin each example with nothing active" do
+    examples = <<~RUBY
+      RSpec.describe "GitLab's specs" do
+        it("sees a start") { expect { Labkit::UserExperienceSli.start(:create_order) }.to start_user_experience(:create_order) }
+        it("sees no end of the former") do
+          expect { Labkit::UserExperienceSli.start(:create_order) }.not_to complete_user_experience(:create_order)
+        end
+      end
+    RUBY
+    Dir.mktmpdir do |directory|
+      FileUtils.mkdir_p("#{directory}/config")
+      FileUtils.cp_r(Corpus::DEFINITIONS, "#{directory}/config/user_experience_slis")
+      File.write("#{directory}/its_spec.rb", examples)
+      lib = File.expand_path("../lib", __dir__)
+      command = %W[rspec -I#{lib} --require labkit/rspec/matchers --order defined its_spec.rb]
+      output = IO.popen([{ "RAILS_ENV" => "test" }, *command], chdir: directory, err: %i[child out], &:read)
+
+      expect(output).to include("2 examples, 0 failures")
+    end
+  end
+
   it "fail when they should, and say why" do
     failures = [
       -> { expect { nil }.to start_user_experience(:sign_in) },

@@ -32,6 +32,7 @@ def opened(handle: int) -> None:
     if not this.is_registered:
         this.is_registered = True
         atexit.register(at_exit)
+        _leave_with_multiprocessing()
 
 
 def closed(handle: int) -> None:
@@ -52,11 +53,23 @@ def at_exit() -> None:
 
 def _in_child() -> None:
     _guard.renew()
-    # multiprocessing's children leave by os._exit, past atexit, but run its
-    # own finalizers, which it clears before it calls those registered here.
+    _leave_with_multiprocessing()
+
+
+def _leave_with_multiprocessing() -> None:
+    """Be called when a child of multiprocessing's leaves.
+
+    Forked ones, be it from a server of forks, leave by os._exit, past atexit,
+    but run multiprocessing's own finalizers. It clears those when a child
+    begins, which is after a fork, and after the main module was imported; then
+    it calls what was registered here.
+    """
     util = sys.modules.get("multiprocessing.util")
-    if util is not None:
-        util.register_after_fork(_native, _finalize_at_exit)
+    if util is None:
+        return
+    util.register_after_fork(_native, _finalize_at_exit)
+    if sys.modules["multiprocessing.process"].parent_process() is not None:  # it has begun
+        _finalize_at_exit(None)
 
 
 def _finalize_at_exit(_: object) -> None:

@@ -38,35 +38,21 @@ require "labkit/core/observed"
 require "labkit/core/null_experience"
 require "labkit/core/carrier"
 require "labkit/core/testing"
+require "labkit/core/lifecycle"
+require "labkit/core/middleware/active_job"
 require "labkit/core/middleware/rack"
 require "labkit/core/middleware/sidekiq"
 
 module Labkit
   # The public face; it translates, and asks Core for everything else.
   module UserExperienceSli
-    # How long the exit of a process may wait for the tracker.
-    EXIT_TIMEOUT_MS = 500
-    private_constant :EXIT_TIMEOUT_MS
+    # GitLab's names for what calls return.
+    Experience = Core::Experience
+    Null = Core::NullExperience
 
-    @lock = Mutex.new
+    extend Core::Lifecycle
 
     class << self
-      # The settings, to be changed in {configure}.
-      # @return [Core::Configuration]
-      def configuration
-        @configuration ||= Core::Configuration.new
-      end
-
-      # Yields the settings, then makes a client of them; an earlier client
-      # sends what it has. Once, before the process forks, is best.
-      # @raise [ConfigurationError] with `strict`; the message names the key.
-      #   Elsewhere the mistake is logged, and nothing is recorded.
-      def configure
-        yield configuration if block_given?
-        @lock.synchronize { replace_client }
-        nil
-      end
-
       # Starts an experience in the current context. Without a block it is
       # active until it is completed, here or wherever its carrier goes. With
       # a block it ends as the block is left: well at its end, as an error by
@@ -131,15 +117,23 @@ module Labkit
         Core::Carrier.to_header(carrier)
       end
 
+      # {carrier_header} as headers for a request to a service that trusts us.
+      # @return [Hash] empty if there is nothing to send along
+      def carrier_headers
+        header = carrier_header
+        header ? { Core::Carrier::HEADER => header } : {}
+      end
+
       # Sends a checkpoint on every active experience, then returns {carrier}.
       # @param category [String, Symbol] what happened
+      # @param extra further fields of the checkpoints: scalars
       # @return [Hash]
-      def hand_over(category)
+      def hand_over(category, **extra)
         client = current_client
         return {} unless client
 
         scope = Core::Context.scope(client)
-        scope.to_a.each { |experience| experience.checkpoint(category) }
+        scope.to_a.each { |experience| experience.checkpoint(category, **extra) }
         Core::Carrier.collect(scope)
       end
 
@@ -180,70 +174,6 @@ module Labkit
         current_client&.record(payload) || false
       end
 
-      # Waits until all that was recorded is settled, for `timeout_ms` at
-      # most. Other threads run meanwhile.
-      # @return [Boolean] false: some of it still waits
-      def flush(timeout_ms = 5_000)
-        @client ? @client.flush(timeout_ms) : true
-      end
-
-      # Stops recording and sends what is there, for `timeout_ms` and some 50
-      # ms at most. The exit of a process does it by itself.
-      # @return [Boolean] false: something had to be dropped
-      def shutdown(timeout_ms = EXIT_TIMEOUT_MS)
-        @client ? @client.shutdown(timeout_ms) : true
-      end
-
-      # What became of all that was recorded in this process.
-      # @return [Core::Stats, nil] nil without a client
-      def stats
-        @client&.stats
-      end
-
-      # Hands the library's own messages to the logger: a tracker that went
-      # away, rejections. It keeps the latest 64 until somebody asks.
-      # @return [Array<String>] them
-      def drain_log
-        @client ? @client.drain_log : []
-      end
-
-      # From now on requests carry this bearer token; nil for none.
-      def token=(token)
-        configuration.token = token
-        @client&.token = token
-      end
-
-      # For tests: a client that sends nothing, with mistakes raised.
-      # @param options further settings of {configure}, or keys of labkit.h
-      # @return [Core::Testing]
-      def test_client(registry_path: configuration.registry_path, type: "test", strict: true, **options)
-        @configuration = Core::Configuration.new({}).tap do |c|
-          c.registry_path = registry_path
-          c.type = type
-          c.strict = strict
-          c.transport = "memory"
-          c.logger = options.delete(:logger)
-          c.options = options
-        end
-        configure
-        testing
-      end
-
-      # Controls of the client that {test_client} made.
-      # @return [Core::Testing]
-      # @raise [TestOnlyError] from its methods, if the client is another
-      def testing
-        @testing ||= Core::Testing.new(current_client)
-      end
-
-      # The client that {configure} made; one of the environment's settings if
-      # nobody did.
-      # @private
-      # @return [Core::Client, nil] nil if the settings are wrong
-      def current_client
-        @client || (first_client unless @refused)
-      end
-
       private
 
       def experience(id)
@@ -251,51 +181,8 @@ module Labkit
         definition = client&.definition(id)
         definition ? Core::Experience.new(client, definition) : Core::NullExperience.instance
       end
-
-      def first_client
-        @lock.synchronize { replace_client unless @client || @refused }
-        @client
-      end
-
-      # The new client comes first, so that a mistake costs only itself.
-      def replace_client
-        earlier = @client
-        @client = Core::Client.new(configuration)
-        @refused = false
-        @testing = nil
-        close(earlier)
-        watch_exit
-      rescue ConfigurationError => e
-        raise if configuration.strict?
-
-        refuse(e)
-      end
-
-      # Without an earlier client nothing is recorded until the next {configure}.
-      def refuse(error)
-        @refused = true
-        reporter = Core::Reporter.new(logger: configuration.logger, strict: false)
-        reporter.problem(error.status, error.message)
-      end
-
-      def close(client)
-        client&.shutdown(EXIT_TIMEOUT_MS)
-        client&.free
-      end
-
-      # Children of this process inherit the hook, and send their own.
-      def watch_exit
-        return if @watching
-
-        @watching = true
-        at_exit { leave_process }
-      end
-
-      def leave_process
-        shutdown(EXIT_TIMEOUT_MS)
-      rescue StandardError
-        nil # the host's exit is none of our business
-      end
     end
   end
 end
+
+require "labkit/core/current"

@@ -182,12 +182,45 @@ RSpec.describe Labkit::Core::Client do
       end
     end
 
+    it "can be interrupted while it shuts down, but for the last second" do
+      without_answers do
+        waiting = Thread.new { sli.shutdown(60_000) }
+        Thread.pass until waiting.stop?
+        waiting.kill
+
+        within(2) { waiting.join }
+        expect(sli.stats).to have_attributes(recorded: 1, queued: 1)
+        sli.shutdown(0)
+      end
+    end
+
+    it "lets Ctrl-C end a wait" do
+      without_answers do |port|
+        ruby = <<~RUBY
+          $stdout.sync = true
+          Labkit::UserExperienceSli.start(:create_order)
+          trap(:INT) { exit! 3 }
+          puts "waiting"
+          Labkit::UserExperienceSli.flush(60_000)
+        RUBY
+        environment = { "LABKIT_ENDPOINT" => "http://127.0.0.1:#{port}", "LABKIT_TYPE" => "web",
+                        "LABKIT_REGISTRY_PATH" => Corpus::DEFINITIONS }
+        lib = File.expand_path("../../lib", __dir__)
+        IO.popen([environment, "ruby", "-I#{lib}", "-rlabkit/core", "-e", ruby, { err: File::NULL }]) do |process|
+          process.gets
+          Process.kill(:INT, process.pid)
+          within(2) { process.read }
+        end
+        expect(Process.last_status.exitstatus).to eq(3)
+      end
+    end
+
     # With one checkpoint on its way to a tracker that takes it and is silent.
     def without_answers
       Socket.tcp_server_sockets("127.0.0.1", 0) do |(silent)|
         http_client(Struct.new(:endpoint).new("http://127.0.0.1:#{silent.local_address.ip_port}"))
         sli.start(:create_order)
-        yield
+        yield silent.local_address.ip_port
       end
     end
 

@@ -77,6 +77,17 @@ RSpec.describe Labkit::Core::Context do
     expect(sli.isolate { 42 }).to eq(42)
   end
 
+  it "can be entered and left in two steps, in the fiber that entered" do
+    outer = sli.start(:create_order)
+    scopes = described_class.enter(sli.current_client)
+    sli.start(:sign_in)
+    Fiber.new { described_class.leave(scopes) }.resume
+
+    expect([sli.get(:create_order).active?, sli.get(:sign_in).active?]).to eq([false, true])
+    described_class.leave(scopes)
+    expect(sli.get(:create_order)).to be(outer)
+  end
+
   it "adds the request's own correlation id to every checkpoint of the scope" do
     sli.isolate(request_correlation_id: "req-1") do
       sli.start(:create_order).checkpoint(step: 1).checkpoint(request_correlation_id: "mine").complete

@@ -60,7 +60,18 @@ RSpec.describe Labkit::Core::Middleware do
 
       expect(seen[0]).to eq(seen[1])
       expect(seen[2]).not_to eq(seen[0])
-      expect(sli.testing.checkpoints.last["meta"]).to eq("request_correlation_id" => "another")
+      expect(sli.testing.checkpoints.last["meta"])
+        .to eq("request_correlation_id" => "another", "worker" => "PrepareOrder")
+    end
+
+    it "leaves a job alone whose ActiveJob carries its experiences itself" do
+      sli.start(:create_order)
+      inner = { "labkit_user_experiences" => sli.carrier }
+      job.update("class" => "JobWrapper", "wrapped" => "PrepareOrder", "args" => [inner])
+
+      expect(perform(enqueue(job)) { sli.get(:create_order).active? }).to be(false)
+      expect(job).not_to have_key("labkit_user_experiences")
+      expect(sent).to eq(["start"])
     end
 
     it "isolates jobs that bring nothing" do
@@ -91,6 +102,15 @@ RSpec.describe Labkit::Core::Middleware do
       expect(resumed?(trusted: ->(env) { env["REMOTE_ADDR"] == "10.0.0.8" })).to be(false)
     end
 
+    it "trusts nobody where the application's judgement fails, and serves the request" do
+      broken = ->(env) { env.fetch("REMOTE_HOST") }
+      expect { resumed?(trusted: broken) }.to raise_error(sli::ArgumentError, /trusted: .*REMOTE_HOST/)
+
+      header # made by the strict client
+      test_client(strict: false)
+      expect(resumed?(trusted: broken)).to be(false)
+    end
+
     it "says that the experience goes on with this request" do
       resumed?(trusted: true)
 
@@ -111,6 +131,24 @@ RSpec.describe Labkit::Core::Middleware do
       described_class.new(app).call({})
 
       expect([seen, sli.get(:create_order).active?, sli.get(:sign_in).active?]).to eq([false, false, true])
+    end
+
+    it "tells trusted peers what is active when the application has answered, and nobody else" do
+      app = lambda do |_env|
+        sli.start(:sign_in).complete
+        sli.start(:create_order)
+        [200, {}, []]
+      end
+      told = [true, false].map { |trusted| described_class.new(app, trusted:).call({})[1]["x-labkit-user-experiences"] }
+
+      expect(JSON.parse(Labkit::Core::Carrier.from_header(told[0])).keys).to eq(["create_order"])
+      expect(told[1]).to be_nil
+    end
+
+    it "tells nothing where nothing is active, or where headers cannot be changed" do
+      expect(described_class.new(->(_env) { [200, {}, []] }, trusted: true).call({})[1]).to eq({})
+      frozen = ->(_env) { sli.start(:create_order) && [200, {}.freeze, []] }
+      expect(described_class.new(frozen, trusted: true).call({})[1]).to eq({})
     end
 
     it "adds the request's id, where the framework has one" do

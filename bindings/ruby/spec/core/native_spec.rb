@@ -1,5 +1,7 @@
 # frozen_string_literal: true
 
+require "open3"
+
 RSpec.describe Labkit::Core::Native do
   let(:header) { File.read(File.expand_path("../../../../include/labkit.h", __dir__)) }
   let(:code) { header.gsub(%r{/\*.*?\*/}m, "") }
@@ -56,10 +58,44 @@ RSpec.describe Labkit::Core::Native do
     expect(described_class::EXPERIENCE_BYTES).to eq(512).and eq(words * 8)
   end
 
+  it "declares what the library exports, no more and no less" do
+    symbols = IO.popen(["nm", "-D", "--defined-only", described_class.library], &:read)
+
+    expect(symbols.scan(/ T (labkit_\w+)/).flatten.map(&:to_sym)).to match_array(described_class::FUNCTIONS.keys)
+  end
+
+  # What a C compiler makes of the header, and of our declarations: each
+  # function is assigned to a pointer of the type that we call it by.
+  it "has the C compiler's sizes and types" do
+    c_types = { uint64: "uint64_t", int64: "int64_t", uint32: "uint32_t", int32: "int32_t", size_t: "size_t",
+                bool: "bool", string: "const char *", int: "enum labkit_status" }
+    asserted = described_class::FUNCTIONS.map do |name, (parameters, result)|
+      pointers = prototypes.fetch(name).first.map { |text| text[/\A.*\*/] }
+      types = parameters.zip(pointers).map { |type, pointer| type == :pointer ? pointer : c_types.fetch(type) }
+      "_Static_assert(__builtin_types_compatible_p(__typeof__(#{name}), " \
+        "#{c_types.fetch(result)}(#{types.empty? ? "void" : types.join(", ")})), \"#{name}\");"
+    end
+    stats = 8 * (1 + described_class::STATS_FIELDS.size)
+    program = <<~C
+      #include "labkit.h"
+      #{asserted.join("\n")}
+      _Static_assert(sizeof(labkit_experience) == #{described_class::EXPERIENCE_BYTES}, "experience");
+      _Static_assert(sizeof(labkit_stats) == #{stats}, "stats");
+      _Static_assert(sizeof(labkit_client) == 8 && sizeof(enum labkit_status) == 4, "client, status");
+    C
+    include_directory = File.expand_path("../../../../include", __dir__)
+    command = [ENV.fetch("CC", "cc"), "-std=gnu11", "-fsyntax-only", "-I#{include_directory}", "-x", "c", "-"]
+    output, status = Open3.capture2e(*command, stdin_data: program)
+
+    expect(output).to eq("")
+    expect(status).to be_success
+  end
+
   it "reads the fields of the statistics in the header's order" do
     struct = code[/typedef struct labkit_stats \{(.*?)\}/m, 1]
     fields = struct.scan(/(size_t|uint64_t) (\w+);/)
 
+    expect(fields.size).to eq(struct.count(";")) # no field of another type
     expect(fields.first).to eq(%w[size_t size])
     expect(described_class::STATS_FIELDS).to eq(fields.drop(1).map { |_, name| name.to_sym })
   end

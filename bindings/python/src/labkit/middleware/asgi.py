@@ -1,9 +1,16 @@
-"""ASGI: each request and each websocket in a scope of its own."""
+"""ASGI: each request and each websocket in a scope of its own.
+
+Servers may end by the very signal that asked them to stop, as uvicorn does,
+past Python's own exit. So what is left is sent when the application shuts down.
+"""
 
 from __future__ import annotations
 
 from labkit._arrival import is_trusted, resume_request, tend
 from labkit._context import isolate
+from labkit._default import flush
+from labkit._errors import LabkitError
+from labkit._process import EXIT_S
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -11,6 +18,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     Scope = dict[str, Any]
+    Receive = Callable[[], Awaitable[Any]]
+    Send = Callable[[Any], Awaitable[None]]
     Application = Callable[[Scope, Callable[..., Any], Callable[..., Any]], Awaitable[None]]
 
 _CARRIER = b"x-labkit-user-experiences"
@@ -23,6 +32,9 @@ class ASGIMiddleware:
     `trust` is asked with the connection's scope whether the sender's carrier
     header is taken; by default it never is, as anybody can send one. What it
     brings is continued, and is `labkit.current(id)` in the application.
+
+    When the server shuts the application down, waits for half a second at most
+    until what was recorded is sent.
     """
 
     def __init__(self, app: Application, *, trust: Callable[[Scope], bool] | None = None) -> None:
@@ -32,8 +44,11 @@ class ASGIMiddleware:
     async def __call__(
         self, scope: Scope, receive: Callable[..., Any], send: Callable[..., Any]
     ) -> None:
-        """Run one connection."""
-        if scope["type"] not in ("http", "websocket"):  # lifespan: the process's, nobody's request
+        """Run one connection, or the application's life."""
+        if scope["type"] == "lifespan":  # the process's, nobody's request
+            await _live(self.app, scope, receive, send)
+            return
+        if scope["type"] not in ("http", "websocket"):
             await self.app(scope, receive, send)
             return
         with isolate():
@@ -50,3 +65,40 @@ def _header(scope: Scope, name: bytes) -> str | None:
             text: str = value.decode("latin-1")
             return text
     return None
+
+
+async def _live(app: Application, scope: Scope, receive: Receive, send: Send) -> None:
+    """Run the application's life; its last message waits for the flush.
+
+    Django's application knows no lifespan and raises at once. Servers then go
+    on without one, so here the rest is done in its place.
+    """
+    has_begun = False
+
+    async def received() -> Any:
+        nonlocal has_begun
+        has_begun = True
+        return await receive()
+
+    async def sent(message: Any) -> None:
+        nonlocal has_begun
+        has_begun = True
+        if message["type"].startswith("lifespan.shutdown."):
+            _flush()
+        await send(message)
+
+    try:
+        await app(scope, received, sent)
+    except Exception:
+        if has_begun:
+            raise
+        for _ in range(2):  # its start, its end
+            message = await receive()
+            await sent({"type": f"{message['type']}.complete"})
+
+
+def _flush() -> None:
+    try:
+        flush(EXIT_S)
+    except LabkitError:  # strict, and the application has closed the client itself
+        pass

@@ -21,7 +21,9 @@ module Labkit
       STATS_BYTES = 8 * (1 + Native::STATS_FIELDS.size)
       # The first wait of a flush; each is twice the one before.
       FIRST_WAIT_MS = 50
-      private_constant :STATS_BYTES, :FIRST_WAIT_MS
+      # As long as a shutdown may keep Ruby from seeing an interrupt.
+      LAST_WAIT_MS = 1_000
+      private_constant :STATS_BYTES, :FIRST_WAIT_MS, :LAST_WAIT_MS
 
       # @return [Integer] labkit_client
       attr_reader :handle
@@ -100,10 +102,12 @@ module Labkit
 
       # Stops recording and sends what is there. Blocks this thread for
       # `timeout_ms` and some 50 ms at most, also against a tracker that never
-      # answers. A second call does nothing.
+      # answers. A second call does nothing. Only its last second cannot be
+      # interrupted: what comes before is a flush.
       # @return [Boolean] false: something had to be dropped
       def shutdown(timeout_ms)
-        done = waited?(Native.labkit_client_shutdown(handle, timeout_ms), "shutdown")
+        flush(timeout_ms - LAST_WAIT_MS) if timeout_ms > LAST_WAIT_MS
+        done = waited?(Native.labkit_client_shutdown(handle, [timeout_ms, LAST_WAIT_MS].min), "shutdown")
         drain_log
         done
       end

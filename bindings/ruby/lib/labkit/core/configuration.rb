@@ -11,7 +11,9 @@ module Labkit
       # GitLab's place for definitions, from the application's root.
       REGISTRY_PATH = "config/user_experience_slis"
       STRICT_ENVIRONMENTS = %w[development test].freeze
-      private_constant :REGISTRY_PATH, :STRICT_ENVIRONMENTS
+      # What nobody configured sends nothing in the test environment.
+      TEST_DEFAULTS = { type: "test", transport: "memory" }.freeze
+      private_constant :REGISTRY_PATH, :STRICT_ENVIRONMENTS, :TEST_DEFAULTS
 
       # @return [String] directory of the definition files; relative to the
       #   working directory
@@ -28,13 +30,18 @@ module Labkit
       # @return [String, Symbol, nil] what leaving a block by `throw`, `break`
       #   or `return` means: "handled" (default) or "error"
       attr_accessor :non_local_exit
-      # @return [String, Symbol, nil] "http" (default), or "memory" for tests
+      # @return [String, Symbol, nil] "http", or "memory" for tests: the
+      #   default in the test environment unless an endpoint is set
       attr_accessor :transport
       # @return [#warn, nil] for this library's own problems; nil for silence
       attr_accessor :logger
       # @return [Hash] further keys of the configuration in labkit.h, such as
       #   `{ spool_dir: "/var/spool/labkit", batch_age_ms: 500 }`
       attr_accessor :options
+
+      # GitLab's settings for what is in the library here: the definitions'
+      # schema. They are taken, and have no effect.
+      attr_accessor :ref_resolver_timeout, :feature_category_schema_path
 
       def initialize(env = ENV)
         @env = env
@@ -49,7 +56,7 @@ module Labkit
       def strict?
         return strict unless strict.nil?
 
-        STRICT_ENVIRONMENTS.include?(setting("RAILS_ENV") || setting("RACK_ENV"))
+        STRICT_ENVIRONMENTS.include?(environment)
       end
 
       # The JSON document for labkit_client_new().
@@ -59,10 +66,18 @@ module Labkit
           strict: strict?, non_local_exit:, transport:,
           sdk: { name: "labkit-ruby", version: VERSION }
         }
-        JSON.generate(settings.compact.merge(options))
+        JSON.generate({ **test_defaults, **settings.compact }.merge(options))
       end
 
       private
+
+      def environment
+        setting("RAILS_ENV") || setting("RACK_ENV")
+      end
+
+      def test_defaults
+        environment == "test" && endpoint.nil? ? TEST_DEFAULTS : {}
+      end
 
       def setting(name)
         value = @env[name]

@@ -27,6 +27,25 @@ module Labkit
       ensure
         Thread.current[KEY] = outer
       end
+
+      # {isolate} in two parts, for those who are told of a beginning and an
+      # end, such as Rails' executor.
+      # @return [Array] for {leave}
+      def self.enter(client)
+        outer = Thread.current[KEY]
+        [Thread.current[KEY] = Scope.new(client), outer]
+      end
+
+      # Restores the outer scope; does nothing in another fiber than the one
+      # that entered, as when a response is closed elsewhere.
+      def self.leave((inner, outer))
+        Thread.current[KEY] = outer if inner.equal?(Thread.current[KEY])
+      end
+
+      # Empties the innermost scope.
+      def self.reset(client)
+        scope(client).clear
+      end
     end
 
     # The active experiences of one scope, at most one for each definition.
@@ -54,8 +73,9 @@ module Labkit
 
       # @return [Experience, nil] the one whose place it takes
       def enter(experience)
-        earlier = @active[experience.definition.index]
-        @active[experience.definition.index] = experience
+        index = experience.definition.index
+        earlier = @active[index]
+        @active[index] = experience
         earlier
       end
 
@@ -70,6 +90,15 @@ module Labkit
       def restore(experience, earlier)
         remove(experience)
         @active[earlier.definition.index] = earlier if earlier&.active?
+      end
+
+      # Whether nothing was entered; what is in it may be over.
+      def empty?
+        @active.empty?
+      end
+
+      def clear
+        @active.clear
       end
 
       # @return [Array<Experience>] in the order of their starts

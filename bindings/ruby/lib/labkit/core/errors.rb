@@ -14,6 +14,7 @@ module Labkit
     #       │   ├── InvalidCheckpointError meta or a payload is not what the wire asks for
     #       │   └── InvalidCarrierError    a carrier cannot be read
     #       ├── TestOnlyError          only the memory transport does this
+    #       ├── RactorError            only the main Ractor records
     #       └── LibraryError           everything else: a stale handle, a caught panic
     class UserExperienceError < StandardError
       # The name of the library's status, such as `:unknown_experience`.
@@ -33,6 +34,7 @@ module Labkit
     class InvalidCheckpointError < ArgumentError; end
     class InvalidCarrierError < ArgumentError; end
     class TestOnlyError < UserExperienceError; end
+    class RactorError < UserExperienceError; end
     class LibraryError < UserExperienceError; end
 
     # Class of the error for a status; LibraryError for what is not listed.
@@ -46,6 +48,7 @@ module Labkit
       reserved_key: ReservedKeywordError,
       invalid_carrier: InvalidCarrierError,
       test_only: TestOnlyError,
+      unsupported_ractor: RactorError,
       too_many_clients: ConfigurationError,
       unknown_experience: NotFoundError,
       invalid_definition: ConfigurationError,

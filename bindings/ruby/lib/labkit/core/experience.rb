@@ -1,6 +1,7 @@
 # frozen_string_literal: true
 
 require "json"
+require "time"
 
 module Labkit
   module Core
@@ -42,13 +43,15 @@ module Labkit
       end
 
       # Sends `intermediate`.
-      # @param category [String, Symbol, nil] what happened, `^[a-z0-9_]{1,64}$`
+      # @param category [String, Symbol, nil] what happened,
+      #   `^[a-z0-9_]{1,64}$`; GitLab's `checkpoint_action:` says the same
       # @return [self]
       def checkpoint(category = nil, **extra)
-        category = Text.of(category)
+        category ||= extra.delete(:checkpoint_action) unless extra.empty?
+        category = Text.of(category) if category
         meta = meta(extra)
         code = Native.labkit_experience_checkpoint(
-          @native, category, size(category), meta, size(meta)
+          @native, category, category ? category.bytesize : 0, meta, meta ? meta.bytesize : 0
         )
         failed(code, :checkpoint, extra) unless code.zero?
         self
@@ -78,7 +81,7 @@ module Labkit
       # @return [self]
       def complete(**extra)
         meta = meta(extra)
-        ended(Native.labkit_experience_complete(@native, meta, size(meta)), :complete, extra)
+        ended(Native.labkit_experience_complete(@native, meta, meta ? meta.bytesize : 0), :complete, extra)
       end
 
       # Ends it as one that turned out not to be one: it counts nowhere.
@@ -118,6 +121,22 @@ module Labkit
         {}
       end
 
+      # GitLab's name for it.
+      alias to_h carrier
+
+      # Continues what a job's payload says of this experience.
+      # @param entry [Hash] `start_time`, `correlation_id`
+      # @return [self]
+      def rehydrate(entry)
+        take_up(JSON.generate(id => entry), nil, nil, {})
+      end
+
+      # @return [Time, nil] nil before the start
+      def start_time
+        text = info["start_time"]
+        Time.iso8601(text) if text
+      end
+
       # @return [String] the definition's id
       def id
         definition.id
@@ -134,8 +153,8 @@ module Labkit
         return block_given? ? yield(self) : self if @begun
 
         @scope = Context.scope(@client)
-        restart unless block_given?
-        native_start(Text.of(correlation_id), meta(extra), extra)
+        restart unless block_given? || @scope.empty?
+        native_start(correlation_id && Text.of(correlation_id), meta(extra), extra)
         earlier = @scope.enter(self)
         return self unless block_given?
 
@@ -177,8 +196,8 @@ module Labkit
 
       def native_start(correlation_id, meta, extra)
         code = Native.labkit_experience_start(
-          @client.handle, definition.index, correlation_id, size(correlation_id),
-          meta, size(meta), @native
+          @client.handle, @definition.index, correlation_id, correlation_id ? correlation_id.bytesize : 0,
+          meta, meta ? meta.bytesize : 0, @native
         )
         failed(code, :start, extra) unless code.zero?
         @begun = true
@@ -199,10 +218,12 @@ module Labkit
         self
       end
 
-      # With what every checkpoint of the scope carries.
+      # With what every checkpoint of the scope carries. Most have nothing.
       def meta(extra)
-        common = @scope ? @scope.extra : extra
-        Meta.encode(common.empty? ? extra : common.merge(extra))
+        common = @scope&.extra
+        return (Meta.encode(extra) unless extra.empty?) if common.nil? || common.empty?
+
+        Meta.encode(common.merge(extra))
       end
 
       def size(text)

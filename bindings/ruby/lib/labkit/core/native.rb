@@ -116,7 +116,12 @@ module Labkit
         File.exist?(bundled) ? bundled : "liblabkit.so.0"
       end
 
-      ffi_lib library
+      begin
+        ffi_lib library
+      rescue LoadError => e
+        raise LoadError, "labkit-core needs liblabkit.so.0: install the gem for this platform, which brings it " \
+                         "along, or the library itself, or set LABKIT_LIBRARY to its path (#{e.message})"
+      end
       FUNCTIONS.each do |name, (parameters, result)|
         attach_function name, parameters, result, blocking: WAITING.include?(name)
       end

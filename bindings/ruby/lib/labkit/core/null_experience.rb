@@ -56,6 +56,15 @@ module Labkit
       def carrier
         {}
       end
+      alias to_h carrier
+
+      def rehydrate(_entry = nil)
+        self
+      end
+
+      def start_time
+        nil
+      end
 
       def id
         nil
@@ -63,3 +72,6 @@ module Labkit
     end
   end
 end
+
+# All ractors answer with it.
+Ractor.make_shareable(Labkit::Core::NullExperience.instance)

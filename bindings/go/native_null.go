@@ -1,18 +1,23 @@
-//go:build !cgo
+//go:build labkit_null || (!cgo && !(linux && (amd64 || arm64)))
 
 package labkit
 
-// Without cgo the package compiles, so that CGO_ENABLED=0 does not break a
-// build, and New says that it cannot record. No other function is reached, as
-// there is no client.
+import "errors"
+
+// A program without the library: by choice, or on a system that the package
+// cannot load it on. It compiles and runs, and every client is a null one. Of
+// the functions below only nativeLoad is ever called, and the text of a status.
 
 type rawExperience struct{ _ [64]uint64 }
 
 type handle = uint64
 
-func nativeNew([]byte) (handle, string, Status) {
-	return 0, "this program was built without cgo, which labkit needs", StatusInvalidConfig
+func nativeLoad() error {
+	return errors.New("this program was built without the library: " +
+		"build it without the tag labkit_null, and on systems other than Linux with cgo")
 }
+
+func nativeNew([]byte) (handle, string, Status) { return 0, "", StatusInvalidHandle }
 
 func nativeStatusMessage(s Status) string                  { return "status " + s.String() }
 func nativeSetToken(handle, string) Status                 { return StatusInvalidHandle }
