@@ -69,9 +69,11 @@ pub enum Command {
 #[derive(Debug, Subcommand)]
 pub enum KeysCommand {
     /// Print a new key, which is stored nowhere, and what to add to the --config file
-    #[command(after_help = "Any number of keys are in force at once. To replace one: add a new one \
+    #[command(
+        after_help = "Any number of keys are in force at once. To replace one: add a new one \
                             with the same tenant, restart the tracker, give it to the senders, \
-                            remove the old one.")]
+                            remove the old one."
+    )]
     New {
         /// Whose key it is, for people
         #[arg(long, default_value = "unnamed")]
@@ -324,6 +326,8 @@ mod tests {
             ("definitions = 'd'\ntypes = ['Web']", "\"Web\""),
             ("definitions = 'd'\nlisten = '0.0.0.0:80'", "--insecure-no-auth"),
             ("definitions = 'd'\nkeys = [{name = 'a', tenant = 'b', key = 'c'}]", "key"),
+            ("definitions = 'd'\n[[issuers]]\niss = 'a'", "audiences"),
+            ("definitions = 'd'\nissuers = [{iss = 'a', jwks = 'b', audiences = []}]", "jwks"),
             ("definitions = 'd'\n[limits]\nbody_byte = 1", "unknown field `body_byte`"),
             ("definitions = 'd'\n[limits]\nbody_bytes = 1", "body_bytes = 1: expected 1024 to"),
             ("definitions = 'd'\n[limits]\nbody_bytes = -1", "body_bytes"),
@@ -396,6 +400,8 @@ mod tests {
         let open = "definitions = 'd'\nlisten = '0.0.0.0:0'\n";
         let keys = format!("{open}keys = [{{name = 'a', tenant = 'b', sha256 = 'c'}}]");
         assert!(resolve(&keys, Serve::default()).is_ok());
+        let issuers = format!("{open}issuers = [{{iss = 'a', file = 'b', audiences = ['c']}}]");
+        assert!(resolve(&issuers, Serve::default()).is_ok());
         let insist = Serve { insecure_no_auth: Some(true), ..Serve::default() };
         assert!(resolve(open, insist).is_ok());
     }

@@ -214,7 +214,9 @@ async fn no_odd_answer_replaces_good_keys_or_takes_longer_than_three_seconds() {
     door.auth.refresh().await;
     let redirect = |status: u16| {
         let to = elsewhere.uri();
-        Says::Head(format!("HTTP/1.1 {status} Moved\r\nLocation: {to}\r\nContent-Length: 0\r\n\r\n"))
+        Says::Head(format!(
+            "HTTP/1.1 {status} Moved\r\nLocation: {to}\r\nContent-Length: 0\r\n\r\n"
+        ))
     };
     let status = |status: u16| {
         Says::Head(format!("HTTP/1.1 {status} X\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"))
@@ -278,12 +280,32 @@ async fn the_address_of_the_keys_is_discovered_from_the_issuer_itself() {
     ] {
         issuer.say(says(description));
         let clock = Arc::new(ManualClock::new(NOW_S * SECOND));
-        let auth =
-            Auth::new(&[], std::slice::from_ref(&config), &Limits::default(), clock.clone());
+        let auth = Auth::new(&[], std::slice::from_ref(&config), &Limits::default(), clock.clone());
         let door = Door { auth: auth.unwrap(), clock };
         door.auth.refresh().await;
         assert_eq!(door.metric("labkit_tracker_issuer_keys"), keys, "{name}");
     }
+}
+
+#[tokio::test]
+async fn keys_come_over_tls_from_an_issuer_whose_certificate_is_trusted_and_no_other() {
+    let key = SigningKey::ec();
+    let (issuer, certificate) = Issuer::start_tls(set(&[(&key, "key")]));
+    let port = issuer.address.rsplit(':').next().unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let trusted = dir.path().join("ca.pem");
+    std::fs::write(&trusted, certificate).unwrap();
+    let trust = format!("ca_file = '{}'\n", trusted.display());
+    for (name, trust, host, expected) in [
+        ("trusted", &*trust, "localhost", TENANT),
+        ("known to nobody", "", "localhost", "keys_unavailable"),
+        ("of another name", &*trust, "127.0.0.1", "keys_unavailable"),
+    ] {
+        let door = Door::new(&format!("{trust}jwks_uri = 'https://{host}:{port}/keys'"));
+        door.auth.refresh().await;
+        assert_eq!(door.knock(&key, "key").await, expected, "{name}");
+    }
+    assert_eq!(issuer.requests(), 1, "the others did not get as far as to ask");
 }
 
 #[tokio::test]

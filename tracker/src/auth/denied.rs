@@ -166,3 +166,33 @@ impl Denied {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_reason_has_its_own_code_in_the_metrics() {
+        let all = [
+            Denied::Missing,
+            Denied::Ambiguous,
+            Denied::TooLong,
+            Denied::Unknown,
+            Denied::Malformed("x"),
+            Denied::UnknownIssuer,
+            Denied::UnknownKey,
+            Denied::WrongAlgorithm,
+            Denied::BadSignature,
+            Denied::Claim("x".into()),
+            Denied::WrongAudience,
+            Denied::Expired,
+            Denied::NotYetValid("x"),
+            Denied::KeysUnavailable,
+            Denied::OutOfScope(Scope::Read),
+            Denied::ForeignRealm,
+            Denied::HeaderMismatch("x"),
+        ];
+        let codes: Vec<&str> = all.iter().map(Denied::code).collect();
+        assert_eq!(codes, OUTCOMES);
+    }
+}

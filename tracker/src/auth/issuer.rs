@@ -1,9 +1,8 @@
 //! An issuer of tokens: what the operator says of it, and whom its tokens
 //! stand for.
 
-use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use axum::http::HeaderMap;
 use jsonwebtoken::{Algorithm, AlgorithmFamily};
@@ -17,7 +16,7 @@ use super::reach::Reach;
 use super::source::{self, Source};
 use super::token::Unverified;
 use crate::clock::Clock;
-use crate::limits::{BUCKETS, Bucket, Limits};
+use crate::limits::{Buckets, Limits, TENANT_BYTES};
 
 /// The claim that names an instance of GitLab, and the header that repeats it.
 const INSTANCE: (&str, &str) = ("gitlab_instance_id", "X-Gitlab-Instance-Id");
@@ -100,9 +99,8 @@ pub(super) struct Issuer {
     realms: Vec<String>,
     reach: Arc<Reach>,
     pub(super) keys: Arc<KeyRing>,
-    limits: Limits,
     /// By tenant and `sub`: a token is renewed, whose it is stays.
-    buckets: Mutex<HashMap<(Arc<str>, Box<str>), Arc<Bucket>>>,
+    buckets: Buckets,
 }
 
 impl Issuer {
@@ -135,8 +133,7 @@ impl Issuer {
             realms: config.realms.clone(),
             reach: Arc::new(reach),
             keys: Arc::new(keys),
-            limits: *limits,
-            buckets: Mutex::default(),
+            buckets: Buckets::new(limits),
         })
     }
 
@@ -164,7 +161,10 @@ impl Issuer {
         }
         let tenant: Arc<str> =
             format!("{}/{}", self.namespace, claims.tenant(&self.tenant_claim)?).into();
-        let bucket = self.bucket(&tenant, claims.text("sub").unwrap_or_default(), now_ms);
+        // One that nobody would choose as a name is not worth its memory.
+        let subject = claims.text("sub").filter(|sub| sub.len() <= TENANT_BYTES);
+        let subject = subject.unwrap_or_default();
+        let bucket = self.buckets.find(&tenant, subject, now_ms);
         let reach = self.reach.clone();
         Ok(Grant { tenant, scopes: claims.scopes(), reach, bucket: Some(bucket) })
     }
@@ -175,23 +175,5 @@ impl Issuer {
             true => Ok(()),
             false => Err(Denied::ForeignRealm),
         }
-    }
-
-    /// Those that are full are forgotten first: a new one is the same. Beyond
-    /// that, all that come later share one.
-    fn bucket(&self, tenant: &Arc<str>, subject: &str, now_ms: i64) -> Arc<Bucket> {
-        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut whose = (tenant.clone(), subject.into());
-        if let Some(bucket) = buckets.get(&whose) {
-            return bucket.clone();
-        }
-        if buckets.len() >= BUCKETS {
-            buckets.retain(|_, bucket| !bucket.is_full(now_ms));
-        }
-        if buckets.len() >= BUCKETS {
-            whose = ("".into(), "".into());
-        }
-        let new = || Arc::new(Bucket::new(&self.limits, now_ms));
-        buckets.entry(whose).or_insert_with(new).clone()
     }
 }

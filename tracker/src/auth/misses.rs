@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use crate::limits::{KEYSET_GUARD_MS, MISSES, MISS_MOST_MS};
+use crate::limits::{KEYSET_GUARD_MS, MISS_MOST_MS, MISSES};
 
 #[derive(Debug, Default)]
 pub(super) struct Misses(HashMap<String, Miss>);

@@ -53,11 +53,9 @@ impl Outcomes {
         each(name, "gauge", help, &|issuer| issuer.keys.len().to_string());
         let name = "labkit_tracker_issuer_keys_age_seconds";
         let help = "How long ago the issuer's keys were last fetched; +Inf: never.";
-        each(name, "gauge", help, &|issuer| {
-            match get(&issuer.keys.watch.fetched_ms) {
-                0 => "+Inf".to_owned(),
-                at => ((now_ms as f64 - at as f64).max(0.0) / 1e3).to_string(),
-            }
+        each(name, "gauge", help, &|issuer| match get(&issuer.keys.watch.fetched_ms) {
+            0 => "+Inf".to_owned(),
+            at => ((now_ms as f64 - at as f64).max(0.0) / 1e3).to_string(),
         });
         let name = "labkit_tracker_issuer_fetches_total";
         let help = "Attempts to fetch the issuer's keys.";

@@ -40,8 +40,7 @@ pub struct Reach {
 impl Reach {
     /// From patterns in which `*` stands for any run of characters.
     pub fn new(types: &[String], experiences: &[String]) -> Result<Self, String> {
-        let could_match =
-            |b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-' | b'*');
+        let could_match = |b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-' | b'*');
         for (key, patterns) in [("types", types), ("experiences", experiences)] {
             let odd = |pattern: &&String| pattern.is_empty() || !pattern.bytes().all(could_match);
             if let Some(pattern) = patterns.iter().find(odd) {

@@ -44,8 +44,7 @@ impl<'a> Unverified<'a> {
         if text.iter().filter(|byte| **byte == b'.').count() != 2 {
             return Err(Denied::Unknown);
         }
-        let header =
-            jsonwebtoken::decode_header(text).map_err(|_| Denied::Malformed("header"))?;
+        let header = jsonwebtoken::decode_header(text).map_err(|_| Denied::Malformed("header"))?;
         check(&header)?;
         let claims = jsonwebtoken::dangerous::insecure_decode_claims(text)
             .map_err(|_| Denied::Malformed("payload"))?;

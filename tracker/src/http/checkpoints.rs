@@ -36,8 +36,7 @@ async fn take_in(
     }
     let text = body::read(headers, body, &shared.tracker.limits).await?;
     let received = clock.now_ms();
-    let ingested =
-        shared.tracker.ingest_within(&grant.tenant, &grant.reach, &text, received).await;
+    let ingested = shared.tracker.ingest_within(&grant.tenant, &grant.reach, &text, received).await;
     if let Some(bucket) = &grant.bucket {
         bucket.charge(received, ingested.as_ref().map_or(1, Ingested::checkpoints));
     }

@@ -69,8 +69,7 @@ mod tests {
     use super::*;
 
     fn bucket(rate: u32, burst: u32) -> Bucket {
-        let limits =
-            Limits { credential_rate: rate, credential_burst: burst, ..Limits::default() };
+        let limits = Limits { credential_rate: rate, credential_burst: burst, ..Limits::default() };
         Bucket::new(&limits, 0)
     }
 

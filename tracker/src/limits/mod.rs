@@ -2,11 +2,13 @@
 //! travels is bounded in [`labkit::wire::limits`], which both sides share.
 
 mod bucket;
+mod buckets;
 mod configured;
 
 use std::time::Duration;
 
 pub(crate) use bucket::Bucket;
+pub(crate) use buckets::Buckets;
 pub use configured::Limits;
 
 /// The reorder window R: how far apart two deliveries of one experience may
