@@ -140,15 +140,21 @@ fn what_was_spooled_survives_kill_9_at_any_moment() {
     until("the spool is empty", || is_empty(dir.path()));
 }
 
-#[test]
-fn on_a_disk_that_is_full_records_wait_in_memory_and_nothing_blocks() {
-    let dir = Scratch::new();
+/// Refuses all until it is up.
+fn server_that_is_down() -> (Server, Arc<AtomicBool>) {
     let is_up = Arc::new(AtomicBool::new(false));
     let up = Arc::clone(&is_up);
     let server = Server::start(move |_| match up.load(Ordering::Relaxed) {
         true => Response::Accept,
         false => Response::Plain(UNAVAILABLE, "", String::new()),
     });
+    (server, is_up)
+}
+
+#[test]
+fn on_a_disk_that_is_full_records_wait_in_memory_and_nothing_blocks() {
+    let dir = Scratch::new();
+    let (server, is_up) = server_that_is_down();
     in_child(Kind::Fork, || {
         // SAFETY: the default action of a signal is replaced by none.
         unsafe { signal(Signal::SIGXFSZ, SigHandler::SigIgn) }.unwrap();
@@ -178,12 +184,7 @@ fn on_a_disk_that_is_full_records_wait_in_memory_and_nothing_blocks() {
 #[test]
 fn a_fork_child_that_lives_on_does_not_keep_what_its_dead_parent_left() {
     let dir = Scratch::new();
-    let is_up = Arc::new(AtomicBool::new(false));
-    let up = Arc::clone(&is_up);
-    let server = Server::start(move |_| match up.load(Ordering::Relaxed) {
-        true => Response::Accept,
-        false => Response::Plain(UNAVAILABLE, "", String::new()),
-    });
+    let (server, is_up) = server_that_is_down();
     let (ready, tell) = pipe().unwrap();
     let (stay, let_go) = pipe().unwrap();
     in_child(Kind::Fork, || {
