@@ -6,8 +6,10 @@
 //! queue. With one the queue is always drained, and what waits behind the first
 //! batch is kept on disk only.
 
+mod copies;
+mod orphans;
+
 use std::collections::VecDeque;
-use std::io;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
@@ -16,21 +18,21 @@ use super::parcel::Parcel;
 use crate::batch::{Batch, Encoder, Limits};
 use crate::clock::Now;
 use crate::process::{Command, Process, Shared};
-use crate::spool::{Adoption, Spool};
+use crate::spool::Spool;
 use crate::stats::DropReason;
 
-pub(super) struct Hand<'a> {
+pub(in crate::worker) struct Hand<'a> {
     process: &'a Process,
     encoder: Encoder<'a>,
     limits: Limits,
-    pub(super) orders: Orders,
+    pub(in crate::worker) orders: Orders,
     spool: Spool,
     /// The batch that is being filled.
     open: Parcel,
     /// Closed ones, the next one first.
     waiting: VecDeque<Parcel>,
     /// What is just being sent, ours or not.
-    pub(super) flying: Option<Parcel>,
+    pub(in crate::worker) flying: Option<Parcel>,
     /// Of dead processes: read, and not settled yet.
     adopted: VecDeque<Parcel>,
     /// The disk refused the last write.
@@ -38,7 +40,7 @@ pub(super) struct Hand<'a> {
 }
 
 impl<'a> Hand<'a> {
-    pub(super) fn new(shared: &'a Shared, process: &'a Process) -> Self {
+    pub(in crate::worker) fn new(shared: &'a Shared, process: &'a Process) -> Self {
         let config = &shared.config;
         Hand {
             process,
@@ -54,37 +56,37 @@ impl<'a> Hand<'a> {
         }
     }
 
-    pub(super) fn note(&mut self, command: Command) {
+    pub(in crate::worker) fn note(&mut self, command: Command) {
         self.orders.note(command, self.process.queue.len() as u64);
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(in crate::worker) fn is_empty(&self) -> bool {
         self.open.is_empty() && self.waiting.is_empty()
     }
 
     /// Closed batches.
-    pub(super) fn waiting(&self) -> usize {
+    pub(in crate::worker) fn waiting(&self) -> usize {
         self.waiting.len()
     }
 
     /// Closed batches that wait, and those that the queue would make.
-    pub(super) fn backlog(&self) -> usize {
+    pub(in crate::worker) fn backlog(&self) -> usize {
         self.waiting.len() + self.process.queue.len().div_ceil(self.limits.items)
     }
 
-    pub(super) fn has_spool(&self) -> bool {
+    pub(in crate::worker) fn has_spool(&self) -> bool {
         self.spool.is_on()
     }
 
     /// How long the open batch may still wait for company.
-    pub(super) fn patience(&self, now: Now) -> Duration {
+    pub(in crate::worker) fn patience(&self, now: Now) -> Duration {
         self.open.batch.patience(now.wall_ms, &self.limits).unwrap_or(self.limits.age)
     }
 
     /// Takes from the queue what there is room for, in memory or on disk, and
     /// closes what is full; if it `may_leave`, also what is due, and then no more
     /// than one batch.
-    pub(super) fn fill(&mut self, now: Now, may_leave: bool) {
+    pub(in crate::worker) fn fill(&mut self, now: Now, may_leave: bool) {
         // Callers who never pause must not keep it from anything else.
         for _ in 0..=self.backlog() {
             let has_room = self.waiting.is_empty() || (self.spool.is_on() && !self.is_failing);
@@ -133,7 +135,7 @@ impl<'a> Hand<'a> {
 
     /// Takes up the next of this process's own batches, reading it back if it was
     /// on disk only; false if there is none, or none can be read now.
-    pub(super) fn take_up(&mut self) -> bool {
+    pub(in crate::worker) fn take_up(&mut self) -> bool {
         while let Some(mut parcel) = self.waiting.pop_front() {
             match parcel.pick_up(&self.spool, &self.process.counters.spooled) {
                 Ok(gone) => {
@@ -157,61 +159,8 @@ impl<'a> Hand<'a> {
         false
     }
 
-    /// Takes up the next batch that a dead process left; false if there is none,
-    /// or if the next one was no good: the one after it is for the next turn, so
-    /// that a directory full of rubbish keeps nobody from being heard.
-    pub(super) fn take_up_adopted(&mut self) -> bool {
-        let next = self.adopted.pop_front();
-        self.flying = next.or_else(|| self.spool.adopt().and_then(|one| self.take_in(one)));
-        if self.flying.is_none() {
-            self.spool.release_settled();
-        }
-        self.flying.is_some()
-    }
-
-    /// Looks for what dead processes left, once in a while, whether it can be sent
-    /// now or not: it counts towards the quota.
-    pub(super) fn look(&mut self, now: Now) {
-        if !self.adopted.is_empty() {
-            return;
-        }
-        let Some(sight) = self.spool.look(now.mono_ns) else { return };
-        if sight.lost > 0 {
-            self.process.counters.adopted_lost.fetch_add(sight.lost, Relaxed);
-            self.process.log(format!("{} segments of the spool are given up", sight.lost));
-        }
-        if let Some(trouble) = sight.trouble {
-            self.process.log(format!("the spool cannot be looked through: {trouble}"));
-        }
-        while self.spool.is_over_quota() && self.evict() {}
-    }
-
-    fn take_in(&mut self, adoption: Result<Adoption, (String, bool)>) -> Option<Parcel> {
-        let lost = &self.process.counters.adopted_lost;
-        let Adoption { origin, batch, copy, damaged } = match adoption {
-            Ok(adoption) => adoption,
-            Err((_, false)) => return None,
-            Err((reason, true)) => {
-                lost.fetch_add(1, Relaxed); // how many they were, nobody can tell
-                self.process.log(format!("a segment of the spool was set aside: {reason}"));
-                return None;
-            }
-        };
-        if damaged > 0 {
-            lost.fetch_add(damaged as u64, Relaxed);
-            self.process
-                .log(format!("{damaged} checkpoints of {} are damaged", origin.instance_id));
-        }
-        let parcel = Parcel::adopted(origin, batch, copy);
-        if parcel.is_empty() {
-            self.finish(parcel);
-            return None;
-        }
-        Some(parcel)
-    }
-
     /// The tracker is away: it is the next one again, and has to wait.
-    pub(super) fn put_back(&mut self, parcel: Parcel) {
+    pub(in crate::worker) fn put_back(&mut self, parcel: Parcel) {
         match parcel.is_own() {
             true => self.waiting.push_front(parcel),
             false => self.adopted.push_front(parcel),
@@ -220,7 +169,7 @@ impl<'a> Hand<'a> {
     }
 
     /// Too large for the tracker: its halves are the next ones.
-    pub(super) fn split(&mut self, parcel: Parcel) {
+    pub(in crate::worker) fn split(&mut self, parcel: Parcel) {
         let (first, rest) = parcel.halve(&mut self.spool, &self.process.counters.spooled);
         let queue = if rest.is_own() { &mut self.waiting } else { &mut self.adopted };
         queue.push_front(rest);
@@ -228,13 +177,13 @@ impl<'a> Hand<'a> {
     }
 
     /// All of it is answered for, or lost.
-    pub(super) fn finish(&mut self, parcel: Parcel) {
+    pub(in crate::worker) fn finish(&mut self, parcel: Parcel) {
         parcel.finish(&mut self.spool, &self.process.counters.spooled);
     }
 
     /// Removes what the tracker would find too old from what is to be sent; false
     /// if that is all of it.
-    pub(super) fn expire(&mut self, earliest_ms: i64) -> bool {
+    pub(in crate::worker) fn expire(&mut self, earliest_ms: i64) -> bool {
         let Some(mut parcel) = self.flying.take() else { return false };
         let on_disk = &self.process.counters.spooled;
         let expired = parcel.expire(earliest_ms, &mut self.spool, on_disk);
@@ -247,7 +196,7 @@ impl<'a> Hand<'a> {
     }
 
     /// Accounts for `count` checkpoints of `parcel` that will not be sent.
-    pub(super) fn lose(&mut self, parcel: &Parcel, reason: DropReason, count: usize) {
+    pub(in crate::worker) fn lose(&mut self, parcel: &Parcel, reason: DropReason, count: usize) {
         if parcel.is_own() {
             self.process.counters.drop(reason, count as u64);
             self.let_go(count);
@@ -257,104 +206,15 @@ impl<'a> Hand<'a> {
     }
 
     /// So many of our own have left, one way or another.
-    pub(super) fn let_go(&mut self, count: usize) {
+    pub(in crate::worker) fn let_go(&mut self, count: usize) {
         self.orders.settle(count as u64);
         self.process.counters.in_hand.fetch_sub(count as u64, Relaxed);
-    }
-}
-
-/// The copies on disk.
-impl Hand<'_> {
-    /// Brings them up to date; false if there is no spool, or if it refuses. The
-    /// quota is kept at the cost of the oldest.
-    fn save(&mut self) -> bool {
-        if !self.spool.is_on() {
-            return false;
-        }
-        let on_disk = &self.process.counters.spooled;
-        let mut is_written = false;
-        let mut parcels = self.waiting.iter_mut().chain(std::iter::once(&mut self.open));
-        let result = parcels.try_for_each(|parcel| {
-            parcel.save(&mut self.spool, on_disk).map(|wrote| is_written |= wrote)
-        });
-        if is_written || result.is_err() {
-            self.report(result);
-        }
-        while self.spool.is_over_quota() && self.evict() {}
-        !self.is_failing
-    }
-
-    /// What has to wait should survive a power cut, too.
-    fn sync(&mut self) {
-        let on_disk = &self.process.counters.spooled;
-        let mut parcels = self.waiting.iter_mut().chain(std::iter::once(&mut self.open));
-        let result = parcels.try_for_each(|parcel| parcel.sync(&mut self.spool, on_disk));
-        if result.is_err() {
-            self.report(result);
-        }
-    }
-
-    fn report(&mut self, result: io::Result<()>) {
-        let was_failing = std::mem::replace(&mut self.is_failing, result.is_err());
-        match result {
-            Err(e) if !was_failing => self
-                .process
-                .log(format!("the spool cannot be used, so what waits is in memory alone: {e}")),
-            Ok(()) if was_failing => self.process.log("the spool can be used again"),
-            _ => {}
-        }
-    }
-
-    /// Gives up the oldest segment that may go: those of the dead first, and of
-    /// our own none that is in memory, too. False if there is none.
-    fn evict(&mut self) -> bool {
-        if let Some(orphan) = self.adopted.pop_front() {
-            self.give_up(orphan);
-            return true;
-        }
-        match self.spool.adopt() {
-            Some(Err((_, false))) => return false,
-            Some(adoption) => {
-                let orphan = self.take_in(adoption);
-                orphan.into_iter().for_each(|orphan| self.give_up(orphan));
-                return true;
-            }
-            None => {}
-        }
-        let oldest = self.waiting.iter().position(Parcel::is_on_disk_only);
-        let Some(own) = oldest.and_then(|at| self.waiting.remove(at)) else { return false };
-        self.give_up(own);
-        true
-    }
-
-    fn give_up(&mut self, parcel: Parcel) {
-        self.lose(&parcel, DropReason::SpoolFull, parcel.len());
-        self.finish(parcel);
-    }
-
-    /// Leaves what there is to the next process; what cannot be left is lost.
-    pub(super) fn hand_over(&mut self) {
-        loop {
-            let is_drained = self.draw();
-            self.save();
-            if !self.open.is_empty() {
-                self.close();
-            }
-            self.sync();
-            self.save(); // what could not be synced is no copy any more
-            let unsaved = self.waiting.drain(..).map(|parcel| parcel.len() - parcel.saved()).sum();
-            self.process.counters.drop(DropReason::ShutDown, unsaved as u64);
-            self.let_go(unsaved);
-            if is_drained {
-                return self.spool.release();
-            }
-        }
     }
 
     /// After a panic. What was just being sent may have been its cause, and is
     /// given up, copy and all; what else was taken from the queue is what the
     /// counter has and the hand has not.
-    pub(super) fn take_stock(&mut self) -> u64 {
+    pub(in crate::worker) fn take_stock(&mut self) -> u64 {
         if let Some(parcel) = self.flying.take() {
             self.finish(parcel);
         }
