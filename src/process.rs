@@ -17,7 +17,7 @@ use crate::id::Ids;
 use crate::queue::{Pushed, Queue, Record};
 use crate::spool::Locks;
 use crate::stats::{Counters, DropReason, Stats};
-use crate::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering, fence};
+use crate::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use crate::sync::channel::{Receiver, Sender, unbounded};
 use crate::transport::{Interrupt, Outbox, Route};
 use crate::wire::CheckpointId;
@@ -246,12 +246,8 @@ impl Process {
         &self.commands.1
     }
 
-    /// What was recorded is read last: what is just on its way from one count to
-    /// the next is then missing from the sum, and nothing stands in for it.
     pub(crate) fn stats(&self) -> Stats {
-        let stats = self.counters.read(self.queue.len() as u64);
-        fence(Ordering::Acquire);
-        Stats { recorded: self.counters.recorded.load(Ordering::Relaxed), ..stats }
+        self.counters.read(self.queue.len() as u64)
     }
 
     pub(crate) fn set_token(&self, token: Option<Arc<str>>) {

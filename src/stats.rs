@@ -5,6 +5,8 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use crate::sync::atomic::{Ordering::Acquire, fence};
+
 /// Why a checkpoint was not sent. Each exit of the pipeline names its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DropReason {
@@ -87,10 +89,12 @@ impl Counters {
         self.dropped[reason as usize].load(Relaxed)
     }
 
-    /// A reading; `waiting` is the length of the queue.
+    /// A reading; `waiting` is the length of the queue. What was recorded is read
+    /// last: what is just on its way from one count to the next is then missing
+    /// from the sum, and nothing stands in for it.
     pub(crate) fn read(&self, waiting: u64) -> Stats {
-        Stats {
-            recorded: self.recorded.load(Relaxed),
+        let stats = Stats {
+            recorded: 0,
             acknowledged: self.acknowledged.load(Relaxed),
             rejected: self.rejected.load(Relaxed),
             queued: waiting + self.in_hand.load(Relaxed),
@@ -102,7 +106,9 @@ impl Counters {
             spooled: self.spooled.load(Relaxed),
             adopted: self.adopted.load(Relaxed),
             adopted_lost: self.adopted_lost.load(Relaxed),
-        }
+        };
+        fence(Acquire);
+        Stats { recorded: self.recorded.load(Relaxed), ..stats }
     }
 }
 

@@ -8,10 +8,9 @@
 //!
 //! A copy is made before a batch is sent, and survives kill -9 from then on; it
 //! is synced when it has to wait for the tracker, and survives a power cut from
-//! then on. There
-//! is no index beside the segments: whatever is lost with one is in it. What a
-//! process leaves is adopted by the next one to look, and sent under the name
-//! of the dead.
+//! then on. There is no index beside the segments: whatever is lost with one is in
+//! it. What a process leaves is adopted by the next one to look, and sent under the
+//! name of the dead.
 
 mod adoption;
 mod folder;
@@ -59,6 +58,14 @@ pub(crate) struct Adoption {
     pub(crate) copy: Stored,
     /// Frames of it that were damaged.
     pub(crate) damaged: usize,
+}
+
+/// Why a segment of a dead process was not adopted.
+pub(crate) enum Unread {
+    /// The disk cannot be read now: it keeps its turn.
+    ForNow,
+    /// It never can be, for this reason, and was set aside as `*.bad`.
+    ForGood(String),
 }
 
 /// One process's view of the spool directory; without one it does nothing.
@@ -177,10 +184,8 @@ impl Spool {
         if !is_done || !place.looked_ns.is_none_or(is_due) {
             return None;
         }
-        let mut adopted = std::mem::take(&mut place.adopted);
-        adopted.release();
-        let sight = adopted.look(&place.dir, place.instance_id, place.quota, &place.locks);
-        place.adopted = adopted;
+        place.adopted.release();
+        let sight = place.adopted.look(&place.dir, place.instance_id, place.quota, &place.locks);
         let is_again = sight.is_more && !std::mem::take(&mut place.is_stuck);
         place.looked_ns = (!is_again).then_some(now_ns);
         let found: u64 = place.adopted.orphans.iter().map(|orphan| orphan.bytes).sum();
@@ -189,11 +194,7 @@ impl Spool {
     }
 
     /// The oldest segment of a dead process.
-    ///
-    /// # Errors
-    /// It cannot be read now, and keeps its turn; or it never can, and is set
-    /// aside as `*.bad`: then the second says so.
-    pub(crate) fn adopt(&mut self) -> Option<Result<Adoption, (String, bool)>> {
+    pub(crate) fn adopt(&mut self) -> Option<Result<Adoption, Unread>> {
         let place = self.place.as_mut()?;
         let Orphan { instance_id, path, bytes } = place.adopted.orphans.pop_front()?;
         Some(match folder::read(&path) {
@@ -202,16 +203,14 @@ impl Spool {
                 let copy = Stored { path, bytes, items: batch.len(), is_synced: true };
                 Ok(Adoption { origin: Origin { instance_id, sdk }, batch, copy, damaged })
             }
-            Err(e) => {
-                let reason = format!("{}: {e}", path.display());
-                let is_bad = is_final(&e);
-                if is_bad {
-                    place.is_stuck |= set_aside(&path).is_err();
-                    place.bytes = place.bytes.saturating_sub(bytes);
-                } else {
-                    place.adopted.orphans.push_front(Orphan { instance_id, path, bytes });
-                }
-                Err((reason, is_bad))
+            Err(e) if is_final(&e) => {
+                place.is_stuck |= set_aside(&path).is_err();
+                place.bytes = place.bytes.saturating_sub(bytes);
+                Err(Unread::ForGood(format!("{}: {e}", path.display())))
+            }
+            Err(_) => {
+                place.adopted.orphans.push_front(Orphan { instance_id, path, bytes });
+                Err(Unread::ForNow)
             }
         })
     }

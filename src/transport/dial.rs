@@ -9,15 +9,15 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, bounded, select};
+use ureq::Error;
 use ureq::config::Config;
 use ureq::http::Uri;
 use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::{
     ConnectionDetails, Connector, LazyBuffers, NextTimeout, ShutdownHandle, Transport,
 };
-use ureq::{Error, Timeout};
 
-use super::socket::Socket;
+use super::socket::{Socket, failure};
 use crate::guarded::Guarded;
 
 /// Ends every wait for a dialler, now and from now on.
@@ -74,7 +74,7 @@ impl<In: Transport> Connector<In> for Dialler {
                 return Err(Error::Timeout(reason));
             }
         };
-        let stream = Arc::new(stream.map_err(|e| as_timeout(e, reason))?);
+        let stream = Arc::new(stream.map_err(|e| failure(e, reason))?);
         let handle: Arc<dyn ShutdownHandle> = stream.clone();
         (details.register_shutdown)(Arc::downgrade(&handle))?;
         let config = details.config;
@@ -96,13 +96,6 @@ fn start(uri: &Uri, within: Duration) -> Result<Receiver<Dialled>, Error> {
     let work = move || drop(dialled.send(dial(&host, port, within)));
     thread::Builder::new().name("labkit-dial".into()).spawn(work)?;
     Ok(answer)
-}
-
-fn as_timeout(e: io::Error, reason: Timeout) -> Error {
-    match e.kind() {
-        io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => Error::Timeout(reason),
-        _ => Error::Io(e),
-    }
 }
 
 fn host_and_port(uri: &Uri) -> Option<(String, u16)> {

@@ -6,8 +6,8 @@ use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ureq::Error;
 use ureq::unversioned::transport::{Buffers, LazyBuffers, NextTimeout, ShutdownHandle, Transport};
+use ureq::{Error, Timeout};
 
 use crate::guarded::Guarded;
 
@@ -48,7 +48,7 @@ impl Transport for Socket {
             match stream.write(output) {
                 Ok(written) => output = &output[written..],
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                Err(e) => return Err(late(e, &timeout)),
+                Err(e) => return Err(failure(e, timeout.reason)),
             }
         }
         Ok(())
@@ -66,7 +66,7 @@ impl Transport for Socket {
                 // The worker blocks all signals; but a process that is stopped and
                 // goes on interrupts, too.
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                Err(e) => return Err(late(e, &timeout)),
+                Err(e) => return Err(failure(e, timeout.reason)),
             }
         };
         self.buffers.0.input_appended(amount);
@@ -87,22 +87,18 @@ impl Transport for Socket {
 
 /// What is left of a timeout; the kernel takes zero for none at all.
 fn left(timeout: &NextTimeout, begun: Instant) -> Result<Option<Duration>, Error> {
-    let Some(whole) = timeout.not_zero() else {
-        return if timeout.after.is_zero() {
-            Err(Error::Timeout(timeout.reason))
-        } else {
-            Ok(None)
-        };
-    };
-    match whole.checked_sub(begun.elapsed()).filter(|left| !left.is_zero()) {
-        Some(left) => Ok(Some(left)),
-        None => Err(Error::Timeout(timeout.reason)),
+    let left = timeout.after.saturating_sub(begun.elapsed());
+    if left.is_zero() {
+        return Err(Error::Timeout(timeout.reason));
     }
+    Ok(timeout.not_zero().map(|_| left))
 }
 
-fn late(e: io::Error, timeout: &NextTimeout) -> Error {
+/// What the socket says in the HTTP client's terms; `reason`: of the timeout that
+/// was set.
+pub(super) fn failure(e: io::Error, reason: Timeout) -> Error {
     match e.kind() {
-        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => Error::Timeout(timeout.reason),
+        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => Error::Timeout(reason),
         _ => Error::Io(e),
     }
 }

@@ -204,8 +204,7 @@ impl<'a, 'h> Sender<'a, 'h> {
     }
 
     fn give_up(&mut self, parcel: Parcel, reason: DropReason) {
-        self.hand.lose(&parcel, reason, parcel.len());
-        self.hand.finish(parcel);
+        self.hand.give_up(parcel, reason);
         self.recovered();
     }
 

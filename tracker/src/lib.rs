@@ -17,6 +17,7 @@ mod admission;
 mod apply;
 pub mod auth;
 pub mod check;
+pub mod cli;
 pub mod clock;
 pub mod config;
 mod definitions;

@@ -9,7 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Parser as _;
-use labkit_tracker::config::{Cli, Command, Config, KeysCommand, Serve};
+use labkit_tracker::cli::{Cli, Command, KeysCommand, Serve};
+use labkit_tracker::config::Config;
 use labkit_tracker::{auth, check, rules, run};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};

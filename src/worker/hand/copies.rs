@@ -3,6 +3,7 @@
 use std::io;
 
 use super::{Hand, Parcel};
+use crate::spool::Unread;
 use crate::stats::DropReason;
 
 impl Hand<'_> {
@@ -50,27 +51,23 @@ impl Hand<'_> {
     /// our own none that is in memory, too. False if there is none.
     pub(super) fn evict(&mut self) -> bool {
         if let Some(orphan) = self.adopted.pop_front() {
-            self.give_up(orphan);
+            self.give_up(orphan, DropReason::SpoolFull);
             return true;
         }
         match self.spool.adopt() {
-            Some(Err((_, false))) => return false,
+            Some(Err(Unread::ForNow)) => return false,
             Some(adoption) => {
-                let orphan = self.take_in(adoption);
-                orphan.into_iter().for_each(|orphan| self.give_up(orphan));
+                if let Some(orphan) = self.take_in(adoption) {
+                    self.give_up(orphan, DropReason::SpoolFull);
+                }
                 return true;
             }
             None => {}
         }
         let oldest = self.waiting.iter().position(Parcel::is_on_disk_only);
         let Some(own) = oldest.and_then(|at| self.waiting.remove(at)) else { return false };
-        self.give_up(own);
+        self.give_up(own, DropReason::SpoolFull);
         true
-    }
-
-    fn give_up(&mut self, parcel: Parcel) {
-        self.lose(&parcel, DropReason::SpoolFull, parcel.len());
-        self.finish(parcel);
     }
 
     /// Leaves what there is to the next process; what cannot be left is lost.

@@ -195,6 +195,12 @@ impl<'a> Hand<'a> {
         self.flying.is_some()
     }
 
+    /// None of it will be sent.
+    pub(in crate::worker) fn give_up(&mut self, parcel: Parcel, reason: DropReason) {
+        self.lose(&parcel, reason, parcel.len());
+        self.finish(parcel);
+    }
+
     /// Accounts for `count` checkpoints of `parcel` that will not be sent.
     pub(in crate::worker) fn lose(&mut self, parcel: &Parcel, reason: DropReason, count: usize) {
         if parcel.is_own() {

@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use super::{Hand, Parcel};
 use crate::clock::Now;
-use crate::spool::Adoption;
+use crate::spool::{Adoption, Unread};
 
 impl Hand<'_> {
     /// Takes up the next batch that a dead process left; false if there is none,
@@ -36,12 +36,12 @@ impl Hand<'_> {
         while self.spool.is_over_quota() && self.evict() {}
     }
 
-    pub(super) fn take_in(&mut self, adoption: Result<Adoption, (String, bool)>) -> Option<Parcel> {
+    pub(super) fn take_in(&mut self, adoption: Result<Adoption, Unread>) -> Option<Parcel> {
         let lost = &self.process.counters.adopted_lost;
         let Adoption { origin, batch, copy, damaged } = match adoption {
             Ok(adoption) => adoption,
-            Err((_, false)) => return None,
-            Err((reason, true)) => {
+            Err(Unread::ForNow) => return None,
+            Err(Unread::ForGood(reason)) => {
                 lost.fetch_add(1, Relaxed); // how many they were, nobody can tell
                 self.process.log(format!("a segment of the spool was set aside: {reason}"));
                 return None;

@@ -12,6 +12,8 @@ mod contract;
 #[cfg(test)]
 #[path = "../../tests/support/redis_server.rs"]
 mod redis_server;
+#[cfg(test)]
+mod sample;
 
 use std::fmt;
 use std::future::Future;

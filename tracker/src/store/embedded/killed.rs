@@ -9,9 +9,10 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use redb::StorageBackend;
 
-use super::tests::{T0, identity, lines, opened, opening};
+use super::tests::{lines, opened, opening};
 use super::*;
 use crate::limits::OUTBOX_LINES;
+use crate::store::sample::{T0, identity};
 
 const POWER_CUTS: usize = 2;
 /// Commits of a life that is not cut short.

@@ -6,7 +6,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use labkit::wire::CorrelationId;
 use redb::backends::FileBackend;
 use redb::{Database, StorageBackend, TableDefinition};
 
@@ -14,54 +13,16 @@ use super::tables::{META, TIME};
 use super::*;
 use crate::limits::OUTBOX_LINES;
 use crate::store::Commit;
-use crate::transition::{Cell, Counts, Definition, Record, Seen, Series, State};
-
-pub(super) const T0: i64 = 1_000_000;
+use crate::store::sample::{self, T0, identity};
+use crate::transition::{Cell, Definition, Seen};
 
 fn open_at(path: &Path) -> Result<Embedded, String> {
     Embedded::open(path, T0, OUTBOX_LINES).map_err(|error| error.to_string())
 }
 
-fn definition(id: &str) -> Arc<Definition> {
-    Arc::new(Definition {
-        id: id.into(),
-        feature_category: "making".into(),
-        urgency: "sync_slow".into(),
-        threshold_us: 5_000_000,
-        ttl_ms: 60_000,
-    })
-}
-
-pub(super) fn identity(id: &str, number: u128) -> Identity {
-    Identity {
-        tenant: "t".into(),
-        user_experience_id: id.into(),
-        correlation_id: CorrelationId::from_ulid(number),
-    }
-}
-
 /// Opens an experience, counts that, and tells it.
 pub(super) fn opening(id: &str, number: u128, expected: u64) -> Change {
-    let definition = definition(id);
-    let record = Record {
-        definition: definition.clone(),
-        state: State::Open,
-        due: T0 + 500,
-        opened_at: T0,
-        started: Some(T0 - number as i64),
-        service: "web".into(),
-        owner_instance: None,
-        seen: Seen::default(),
-        events: 1,
-    };
-    let series = Series { definition, service: "web".into() };
-    Change {
-        identity: identity(id, number),
-        expected,
-        next: Some(Stored::Whole(record)),
-        counts: vec![Counts { series, moves: vec![(Cell::Opened, 1)] }],
-        lines: vec![format!("{id} {number}")],
-    }
+    sample::opening(id, number, Seen::default(), expected)
 }
 
 pub(super) async fn opened(store: &Embedded) -> i64 {

@@ -1,15 +1,12 @@
 //! What only a store in Redis has to do; the rest is in `store/contract.rs`.
 
-use labkit::wire::{CheckpointId, CorrelationId};
+use labkit::wire::CheckpointId;
 
 use super::*;
 use crate::limits::{OUTBOX_LINES, TICK_GAP_MS};
 use crate::store::redis_server::{Cluster, RedisServer, free_port};
-use crate::transition::{
-    Cell, Counts, Definition, Final, Record, Seen, Series, State, Stored, Tombstone,
-};
-
-const T0: i64 = 1_000_000;
+use crate::store::sample::{self, T0};
+use crate::transition::{Cell, Final, Seen, Stored, Tombstone};
 
 async fn try_open(url: &str, ack: &str) -> Result<Redis, String> {
     let options = Options { ack: Some(ack.into()), ..Options::default() };
@@ -21,45 +18,16 @@ async fn open(url: &str) -> Redis {
     try_open(url, "local").await.unwrap()
 }
 
-fn definition(threshold_us: i64) -> Arc<Definition> {
-    Arc::new(Definition {
-        id: "make_it".into(),
-        feature_category: "making".into(),
-        urgency: "sync_slow".into(),
-        threshold_us,
-        ttl_ms: 60_000,
-    })
-}
-
 fn identity(number: u128) -> Identity {
-    let correlation_id = CorrelationId::from_ulid(number);
-    Identity { tenant: "t".into(), user_experience_id: "make_it".into(), correlation_id }
+    sample::identity("make_it", number)
 }
 
 /// Opens an experience, counts that, and tells it.
 fn opening(number: u128, expected: u64) -> Change {
-    let definition = definition(5_000_000);
     let mut seen = Seen::default();
     seen.insert(CheckpointId(number));
-    let record = Record {
-        definition: definition.clone(),
-        state: State::Open,
-        due: T0 + 500,
-        opened_at: T0,
-        started: Some(T0 - number as i64),
-        service: "web".into(),
-        owner_instance: None,
-        seen,
-        events: 1,
-    };
-    let series = Series { definition, service: "web".into() };
-    Change {
-        identity: identity(number),
-        expected,
-        next: Some(Stored::Whole(record)),
-        counts: vec![Counts { series, moves: vec![(Cell::Opened, 1)] }],
-        lines: vec![format!("line {number}")],
-    }
+    let lines = vec![format!("line {number}")];
+    Change { lines, ..sample::opening("make_it", number, seen, expected) }
 }
 
 fn shrunk(number: u128, expected: u64, due: i64) -> Change {
