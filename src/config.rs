@@ -64,6 +64,10 @@ pub struct Config {
     pub backoff_base_ms: u64,
     /// No retry waits longer, in milliseconds, unless the tracker asks for it.
     pub backoff_cap_ms: u64,
+    /// A process that has sent something, and has nothing to send for this long,
+    /// shows that it lives, in milliseconds; 0: never. The tracker takes a process
+    /// for gone that misses two of them.
+    pub heartbeat_ms: u64,
     /// A file of certificates (PEM) to trust instead of the built-in ones.
     pub ca_file: Option<PathBuf>,
     /// A directory where what waits is kept, so that it outlasts long outages
@@ -117,6 +121,7 @@ impl Default for Config {
             connect_timeout_ms: 3_000,
             backoff_base_ms: 500,
             backoff_cap_ms: 60_000,
+            heartbeat_ms: 20_000,
             ca_file: None,
             spool_dir: None,
             spool_bytes: 64 * 1024 * 1024,
@@ -190,6 +195,12 @@ impl Config {
             ("backoff_cap_ms", self.backoff_cap_ms),
         ];
         const HOUR_MS: u64 = 3_600_000;
+        if self.heartbeat_ms > HOUR_MS {
+            let given = self.heartbeat_ms;
+            return refuse(&format!(
+                "`heartbeat_ms`: expected 0 (never) to {HOUR_MS} milliseconds, not {given}"
+            ));
+        }
         match times.iter().find(|(_, value)| !(1..=HOUR_MS).contains(value)) {
             Some((key, value)) => {
                 refuse(&format!("`{key}`: expected 1 to {HOUR_MS} milliseconds, not {value}"))
@@ -221,6 +232,12 @@ impl Config {
 
     pub(crate) fn batch_age(&self) -> Duration {
         Duration::from_millis(self.batch_age_ms)
+    }
+
+    /// None without a tracker that would hear it.
+    pub(crate) fn heartbeat(&self) -> Option<Duration> {
+        let is_heard = self.transport == TransportKind::Http && self.heartbeat_ms > 0;
+        is_heard.then_some(Duration::from_millis(self.heartbeat_ms))
     }
 
     /// The URL that batches are posted to.

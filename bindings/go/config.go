@@ -55,6 +55,9 @@ type Config struct {
 	BackoffBase time.Duration
 	// BackoffCap is the most that any retry waits. Default 60 s.
 	BackoffCap time.Duration
+	// Heartbeat is after how long a process that has sent something, and has
+	// nothing to send, shows that it lives. Default 20 s; below 0: never.
+	Heartbeat time.Duration
 	// CAFile holds certificates (PEM) to trust instead of the built-in ones.
 	CAFile string
 	// SpoolDir is a directory where what waits is kept, so that it outlasts long
@@ -109,6 +112,12 @@ func (c *Config) document() ([]byte, error) {
 		if value != 0 {
 			keys[key] = value
 		}
+	}
+	switch {
+	case c.Heartbeat > 0:
+		keys["heartbeat_ms"] = milliseconds(c.Heartbeat)
+	case c.Heartbeat < 0:
+		keys["heartbeat_ms"] = 0
 	}
 	if c.Strict {
 		keys["strict"] = true

@@ -19,6 +19,9 @@ pub(crate) struct Envelope<'a> {
     pub(crate) sdk: &'a Sdk,
     #[serde(skip_serializing_if = "Option::is_none")]
     recorded: Option<u64>,
+    /// What this process still holds, the batch aside.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    queued: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     dropped: Option<BTreeMap<&'static str, u64>>,
     #[serde(skip_serializing_if = "is_false")]
@@ -26,20 +29,23 @@ pub(crate) struct Envelope<'a> {
 }
 
 impl<'a> Envelope<'a> {
-    /// Around this process's own checkpoints, with its ledger.
+    /// Around `count` of this process's own checkpoints, with its ledger.
     pub(crate) fn own(
         sent_at: Timestamp,
         instance_id: CheckpointId,
         sdk: &'a Sdk,
         stats: &Stats,
+        count: usize,
     ) -> Self {
         let (recorded, dropped) = (Some(stats.recorded), Some(stats.dropped_by_name()));
-        Envelope { sent_at, instance_id, sdk, recorded, dropped, adopted: false }
+        let queued = Some(stats.queued.saturating_sub(count as u64));
+        Envelope { sent_at, instance_id, sdk, recorded, queued, dropped, adopted: false }
     }
 
     /// Around what a dead process left behind.
     pub(crate) fn adopted(sent_at: Timestamp, instance_id: CheckpointId, sdk: &'a Sdk) -> Self {
-        Envelope { sent_at, instance_id, sdk, recorded: None, dropped: None, adopted: true }
+        let (recorded, queued, dropped) = (None, None, None);
+        Envelope { sent_at, instance_id, sdk, recorded, queued, dropped, adopted: true }
     }
 
     /// Replaces `out` with the whole request body.
@@ -72,17 +78,17 @@ mod tests {
     #[test]
     fn the_tracker_can_read_what_is_written() {
         let sdk = Sdk { name: "labkit".into(), version: "1".into() };
-        let mut stats = Stats { recorded: 9, ..Stats::default() };
+        let mut stats = Stats { recorded: 9, queued: 5, ..Stats::default() };
         stats.dropped[0] = 2;
         let mut batch = Batch::default();
         batch.add(0, |out| out.extend_from_slice(b"{\"a\":1}"));
         batch.add(0, |out| out.extend_from_slice(b"{\"b\":2}"));
         let mut out = b"left over".to_vec();
         let time = Timestamp::from_millis(0);
-        Envelope::own(time, CheckpointId(5), &sdk, &stats).write(&batch, &mut out);
+        Envelope::own(time, CheckpointId(5), &sdk, &stats, 2).write(&batch, &mut out);
         let text = String::from_utf8(out).unwrap();
         let Body::Batch(read) = Body::parse(&text).unwrap() else { panic!("{text}") };
-        assert_eq!((read.sent_at, read.recorded), (time, Some(9)));
+        assert_eq!((read.sent_at, read.recorded, read.queued), (time, Some(9), Some(3)));
         assert_eq!(read.dropped["queue_full"], 2);
         assert_eq!(read.checkpoints.len(), 2);
         assert!(!read.adopted);

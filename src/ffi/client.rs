@@ -140,6 +140,8 @@ pub extern "C" fn labkit_version() -> *const c_char {
 /// - `connect_timeout_ms` (3000): the connection's part of it
 /// - `backoff_base_ms` (500): the first retry waits up to this long
 /// - `backoff_cap_ms` (60000): no retry waits longer
+/// - `heartbeat_ms` (20000): a process that has sent something, and has nothing
+///   to send for this long, shows that it lives; 0: never
 /// - `ca_file` (null): certificates (PEM) to trust instead of the built-in ones
 /// - `spool_dir` (null): a directory where what waits is kept, so that it
 ///   outlasts long outages and the process itself, also if that is killed; what

@@ -36,6 +36,8 @@ pub struct Batch<'a> {
     pub sdk: Option<Sdk>,
     /// Cumulative for the instance.
     pub recorded: Option<u64>,
+    /// What the instance still holds, these checkpoints aside.
+    pub queued: Option<u64>,
     /// Cumulative for the instance, by reason.
     pub dropped: BTreeMap<String, u64>,
     /// The batch comes from a dead process's spool.
@@ -102,6 +104,7 @@ impl<'a> Body<'a> {
             instance_id: fields::parsed(&members, "instance_id").map_err(envelope)?,
             sdk: typed(&members, "sdk", "expected {\"name\", \"version\"}")?,
             recorded: typed(&members, "recorded", "expected a whole number >= 0")?,
+            queued: typed(&members, "queued", "expected a whole number >= 0")?,
             dropped: typed(&members, "dropped", "expected an object of whole numbers")?
                 .unwrap_or_default(),
             adopted: typed(&members, "adopted", "expected true or false")?.unwrap_or(false),
@@ -114,7 +117,14 @@ impl<'a> Body<'a> {
 fn is_field(name: &str) -> bool {
     matches!(
         name,
-        "sent_at" | "instance_id" | "sdk" | "recorded" | "dropped" | "adopted" | "checkpoints"
+        "sent_at"
+            | "instance_id"
+            | "sdk"
+            | "recorded"
+            | "queued"
+            | "dropped"
+            | "adopted"
+            | "checkpoints"
     )
 }
 

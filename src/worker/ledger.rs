@@ -78,7 +78,7 @@ fn history(ops: Vec<Op>, script: Vec<Step>, spool: Option<&Path>) {
     let shared = shared(|config| config.spool_dir = spool.map(Into::into));
     let process = shared.process();
     let tracker = Tracker::default();
-    tracker.0.lock().unwrap().script = script.into();
+    tracker.book().script = script.into();
     let (mut hand, mut waiting, mut panics) = (Hand::new(&shared, process), Vec::new(), 0);
     // In the end all is well again, and somebody waits for what is left.
     let recovery = [Op::Wait(4_000_000), Op::Flush, Op::Turn, Op::Wait(4_000_000), Op::Turn];
@@ -104,7 +104,7 @@ fn history(ops: Vec<Op>, script: Vec<Step>, spool: Option<&Path>) {
         balanced(&shared);
     }
     let stats = balanced(&shared);
-    let book = tracker.0.lock().unwrap_or_else(|broken| broken.into_inner());
+    let book = tracker.book();
     assert_eq!((stats.queued, stats.spooled), (0, 0));
     assert_eq!((stats.acknowledged, stats.rejected), (book.acknowledged, book.rejected));
     assert_eq!(stats.worker_restarts, panics);
@@ -131,7 +131,7 @@ fn shutdown(records: u8, spool: u8, script: Vec<Step>) {
     };
     let shared = shared(|config| config.spool_dir = spool_dir);
     let tracker = Tracker::default();
-    tracker.0.lock().unwrap().script = script.into();
+    tracker.book().script = script.into();
     (0..records).for_each(|_| record(&shared, ""));
     let wait = shut_down(&shared, Instant::now());
     keep_going(&shared, shared.process(), || Box::new(tracker.clone()));
@@ -164,7 +164,7 @@ fn a_shutdown_and_a_flush_outlive_a_panic() {
 fn a_panic_of_the_transport_costs_nothing() {
     let shared = shared(|config| config.backoff_cap_ms = 1);
     let tracker = Tracker::default();
-    tracker.0.lock().unwrap().script.push_back(Step::Panic);
+    tracker.book().script.push_back(Step::Panic);
     (0..7).for_each(|_| record(&shared, ""));
     let mut hand = Hand::new(&shared, shared.process());
     let flushed = flush(&shared);
@@ -196,7 +196,7 @@ fn a_record_that_comes_while_the_worker_leaves_is_dropped_and_counted() {
 fn while_the_tracker_is_away_a_crowded_queue_calls_once() {
     let shared = shared(|_| {});
     let tracker = Tracker::default();
-    tracker.0.lock().unwrap().script.push_back(Step::Status(503, Some(3600)));
+    tracker.book().script.push_back(Step::Status(503, Some(3600)));
     let mut hand = Hand::new(&shared, shared.process());
     let mut sender = Sender::new(&shared, shared.process(), Box::new(tracker), &mut hand);
     let mut calls = 0;
@@ -271,16 +271,16 @@ fn somebody_elses_200_deletes_no_spooled_segment() {
     let heir = shared(|config| config.spool_dir = Some(dir.path().into()));
     let tracker = Tracker::default();
     let halve = Step::Status(413, None);
-    tracker.0.lock().unwrap().script = [Step::Garbage, Step::Miscount(-1), halve].into();
+    tracker.book().script = [Step::Garbage, Step::Miscount(-1), halve].into();
     let mut hand = Hand::new(&heir, heir.process());
     let mut sender = Sender::new(&heir, heir.process(), Box::new(tracker.clone()), &mut hand);
     for _ in 0..6 {
-        let settled = tracker.0.lock().unwrap().acknowledged == 4;
+        let settled = tracker.book().acknowledged == 4;
         assert_eq!(segments(dir.path()), if settled { 0 } else { 1 });
         sender.turn();
         heir.clock.set(heir.clock.now().wall_ms + 3_600_000);
     }
-    assert_eq!(tracker.0.lock().unwrap().acknowledged, 4);
+    assert_eq!(tracker.book().acknowledged, 4);
     assert_eq!(segments(dir.path()), 0);
 }
 

@@ -2,6 +2,9 @@
 //! and what happens should it panic.
 
 mod hand;
+mod heartbeat;
+#[cfg(test)]
+mod idle;
 #[cfg(test)]
 mod ledger;
 mod orders;

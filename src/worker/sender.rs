@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use super::hand::Hand;
+use super::heartbeat::Heartbeat;
 use super::parcel::Parcel;
 use crate::batch::Envelope;
 use crate::clock::Now;
@@ -31,6 +32,7 @@ pub(super) struct Sender<'a, 'h> {
     hand: &'h mut Hand<'a>,
     token: Token<'a>,
     backoff: Backoff,
+    heartbeat: Heartbeat,
     /// No attempt before this monotonic time: the tracker is away.
     held_until_ns: Option<u64>,
     body: Vec<u8>,
@@ -52,6 +54,7 @@ impl<'a, 'h> Sender<'a, 'h> {
             hand,
             token: Token::new(process, config.token_file.clone()),
             backoff: Backoff::of(config),
+            heartbeat: Heartbeat::new(config.heartbeat()),
             held_until_ns: None,
             body: Vec::new(),
         }
@@ -112,10 +115,27 @@ impl<'a, 'h> Sender<'a, 'h> {
         if self.hand.is_empty() && self.process.queue.len() == 0 {
             self.shared.clock.renew_anchor();
         }
+        if self.hand.orders.stop_by().is_some() || self.hand.waiting() > 0 {
+            return;
+        }
         // One at a time, when none of ours waits, however busy the host is.
-        let is_free = self.hand.orders.stop_by().is_none();
-        if is_free && self.hand.waiting() == 0 && self.hand.take_up_adopted() {
-            self.attempt(self.shared.clock.now());
+        let now = self.shared.clock.now();
+        if self.hand.take_up_adopted() {
+            self.attempt(now);
+        } else if self.heartbeat.is_due(now) {
+            self.beat();
+        }
+    }
+
+    /// A batch of nothing. Nobody misses one that does not arrive.
+    fn beat(&mut self) {
+        self.hand.flying = Some(Parcel::default());
+        let reply = self.send();
+        self.hand.flying = None;
+        match fate(&reply) {
+            Fate::Settled if read_answer(&reply, 0).is_some() => self.recovered(),
+            Fate::Settled | Fate::Hold => self.back_off(&reply, 0),
+            Fate::Refused | Fate::Halve => {}
         }
     }
 
@@ -162,10 +182,15 @@ impl<'a, 'h> Sender<'a, 'h> {
 
     fn send_with(&mut self, token: Option<&str>) -> Reply {
         let Some(parcel) = &self.hand.flying else { return not_an_answer() };
-        let sent_at = Timestamp::from_millis(self.shared.clock.now().wall_ms);
+        let now = self.shared.clock.now();
+        let sent_at = Timestamp::from_millis(now.wall_ms);
         let (stats, sdk) = (self.process.stats(), &self.shared.config.sdk);
         let envelope = match &parcel.origin {
-            None => Envelope::own(sent_at, self.process.instance_id, sdk, &stats),
+            None => {
+                self.heartbeat.put_off(now);
+                let count = parcel.len();
+                Envelope::own(sent_at, self.process.instance_id, sdk, &stats, count)
+            }
             Some(dead) => Envelope::adopted(sent_at, dead.instance_id, &dead.sdk),
         };
         envelope.write(&parcel.batch, &mut self.body);
@@ -209,21 +234,25 @@ impl<'a, 'h> Sender<'a, 'h> {
     }
 
     fn hold(&mut self, parcel: Parcel, reply: &Reply) {
+        self.back_off(reply, parcel.len());
+        self.process.counters.retries.fetch_add(1, Relaxed);
+        self.hand.put_back(parcel);
+    }
+
+    /// The tracker is away, or wants to be left alone.
+    fn back_off(&mut self, reply: &Reply, count: usize) {
         let retry_after = match reply {
             Reply::Answer { retry_after, .. } => *retry_after,
             Reply::Failed(_) => None,
         };
         let wait = self.backoff.failed(id::random(), retry_after);
         self.hold_for(wait);
-        self.process.counters.retries.fetch_add(1, Relaxed);
         if self.backoff.failures() == 1 {
-            let (endpoint, count) = (&self.shared.config.endpoint, parcel.len());
-            let reason = describe(reply);
+            let (endpoint, reason) = (&self.shared.config.endpoint, describe(reply));
             self.process.log(format!(
                 "{endpoint}: {reason}; {count} checkpoints wait, next attempt in {wait:?}"
             ));
         }
-        self.hand.put_back(parcel);
     }
 
     fn recovered(&mut self) {

@@ -2,7 +2,7 @@
 //! clock that stands still, and the worker's own code on the test's thread.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde_json::value::RawValue;
@@ -45,6 +45,15 @@ pub(super) struct Book {
     /// Ids of what was acknowledged, and under whose name it came.
     pub(super) ids: Vec<CheckpointId>,
     pub(super) instances: Vec<CheckpointId>,
+    /// Of each request, how many came and how many were said to wait.
+    pub(super) requests: Vec<(usize, Option<u64>)>,
+}
+
+impl Tracker {
+    /// Also after a panic that the script asked for.
+    pub(super) fn book(&self) -> MutexGuard<'_, Book> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Transport for Tracker {
@@ -52,7 +61,8 @@ impl Transport for Tracker {
         let text = std::str::from_utf8(body).unwrap();
         let Ok(Body::Batch(batch)) = Body::parse(text) else { panic!("{text}") };
         let count = batch.checkpoints.len();
-        let mut book = self.0.lock().unwrap_or_else(|broken| broken.into_inner());
+        let mut book = self.book();
+        book.requests.push((count, batch.queued));
         let all = Step::Accept { rejected: 0, duplicate: 0 };
         let id = |raw: &RawValue| Checkpoint::parse(raw.get()).unwrap().id.unwrap();
         let ids: Vec<_> = batch.checkpoints.iter().map(|raw| id(raw)).collect();

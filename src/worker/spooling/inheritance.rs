@@ -50,7 +50,7 @@ fn a_segment_cut_off_at_any_byte_brings_every_checkpoint_before_the_cut() {
         fs::create_dir_all(&folder).unwrap();
         fs::write(folder.join("0.seg"), &whole[..cut]).unwrap();
         let (stats, tracker) = inherit(dir.path());
-        let book = tracker.0.lock().unwrap();
+        let book = tracker.book();
         assert_eq!((stats.adopted, stats.adopted_lost), (book.acknowledged, 0), "cut at {cut}");
         assert!(book.acknowledged >= most, "cut at {cut}");
         assert!(book.instances.iter().all(|instance| *instance == id));
@@ -97,7 +97,7 @@ fn what_a_living_process_holds_is_not_adopted() {
     turn(&living, &mut hand, &away());
     assert_eq!(living.process().counters.spooled.load(Relaxed), 1);
     let (stats, tracker) = inherit(dir.path());
-    assert_eq!((stats.adopted, tracker.0.lock().unwrap().acknowledged), (0, 0));
+    assert_eq!((stats.adopted, tracker.book().acknowledged), (0, 0));
     drop(hand);
     assert_eq!(inherit(dir.path()).0.adopted, 1);
 }
@@ -151,6 +151,6 @@ fn no_turn_in_a_hostile_directory_costs_its_host_100_ms() {
     // What ships is optimised; this may not be.
     let bound = Duration::from_millis(if cfg!(debug_assertions) { 400 } else { 100 });
     assert!(worst < bound, "{worst:?}");
-    assert!(tracker.0.lock().unwrap().instances.contains(&id), "the honest ones are hidden");
+    assert!(tracker.book().instances.contains(&id), "the honest ones are hidden");
     assert!(!dir.path().join("elsewhere").exists(), "something was made through a link");
 }

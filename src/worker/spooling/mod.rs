@@ -31,12 +31,12 @@ fn shared_of_8_kb(dir: &Path) -> Shared {
 
 fn away() -> Tracker {
     let tracker = Tracker::default();
-    tracker.0.lock().unwrap().script = vec![Step::Unreachable; 1_000].into();
+    tracker.book().script = vec![Step::Unreachable; 1_000].into();
     tracker
 }
 
 fn returns(tracker: &Tracker) {
-    tracker.0.lock().unwrap().script.clear();
+    tracker.book().script.clear();
 }
 
 fn turn<'a>(shared: &'a Shared, hand: &mut Hand<'a>, tracker: &Tracker) {

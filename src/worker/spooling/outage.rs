@@ -45,7 +45,7 @@ fn an_outage_fills_the_disk_and_not_the_queue_and_its_end_brings_all_of_it_in_or
     turns(2, &shared, &mut hand, &tracker);
     let stats = balanced(&shared);
     assert_eq!((stats.acknowledged, stats.spooled), (700, 0));
-    assert!(tracker.0.lock().unwrap().ids.is_sorted(), "the order was lost");
+    assert!(tracker.book().ids.is_sorted(), "the order was lost");
     assert!(files(dir.path(), ".seg").is_empty());
 }
 
@@ -122,7 +122,7 @@ fn a_batch_that_changes_while_the_disk_refuses_is_counted_as_it_is_and_written_a
     for is_late in [false, true] {
         let (dir, tracker) = (Scratch::new(), away());
         let shared = shared_at(dir.path());
-        tracker.0.lock().unwrap().script.push_front(Step::Status(413, None));
+        tracker.book().script.push_front(Step::Status(413, None));
         let mut hand = Hand::new(&shared, shared.process());
         (0..3).for_each(|_| record(&shared, ""));
         turn(&shared, &mut hand, &tracker);
