@@ -188,8 +188,6 @@ async fn a_redis_that_would_lose_something_is_refused_at_the_start() {
         (&["--maxmemory-policy", "allkeys-lru"][..], "local", "maxmemory-policy noeviction"),
         (&["--maxmemory-policy", "volatile-lru"], "local", "\"volatile-lru\""),
         (&[], "aof", "set appendonly yes"),
-        (&["--appendonly", "yes", "--appendfsync", "everysec"], "aof", "appendfsync always"),
-        (&["--appendonly", "yes", "--rename-command", "CONFIG", ""], "aof", "CONFIG is forbidden"),
         (&["--replicaof", "127.0.0.1", "1"], "local", "replica"),
     ] {
         let server = RedisServer::start_with(flags);
@@ -199,6 +197,23 @@ async fn a_redis_that_would_lose_something_is_refused_at_the_start() {
     let nobody = RedisServer::start().url();
     let error = try_open(&nobody, "local").await.err().unwrap();
     assert!(error.contains("Is Redis running?"), "{error}");
+}
+
+#[tokio::test]
+async fn a_file_that_is_not_synced_each_time_needs_a_server_that_can_be_asked_to() {
+    for (flags, expected) in [
+        (&["--appendonly", "yes", "--appendfsync", "everysec"][..], "appendfsync always"),
+        (&["--appendonly", "yes", "--rename-command", "CONFIG", ""], "CONFIG is forbidden"),
+    ] {
+        let server = RedisServer::start_with(flags);
+        let opened = try_open(&server.url(), "aof").await;
+        if server.cli(&["COMMAND", "INFO", "WAITAOF"]).contains("waitaof") {
+            assert_eq!(commit(&opened.unwrap(), opening(1, 0)).await, Commit::Done, "{flags:?}");
+        } else {
+            let error = opened.err().unwrap_or_default();
+            assert!(error.contains(expected) && error.contains(&server.url()), "{error}");
+        }
+    }
 }
 
 #[tokio::test]
