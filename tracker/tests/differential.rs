@@ -1,6 +1,9 @@
 //! All stores are ways to keep the same thing: whatever happens, the trackers
-//! on them say the same. `LABKIT_ROUNDS` or `PROPTEST_CASES` says how many
-//! histories are played on Redis.
+//! on them say the same.
+//!
+//! Histories are played several at a time on one set of trackers, each under a
+//! tenant of its own, through the same pauses and restarts: to pass time costs
+//! more than to take in a batch. `LABKIT_ROUNDS` says how many histories.
 
 #[path = "support/redis_server.rs"]
 mod redis_server;
@@ -20,15 +23,17 @@ use redis_server::{Cluster, RedisServer};
 use serde_json::{Value, json};
 
 const T0: i64 = 1_790_000_000_000;
-/// Histories on Redis, where nobody asks for more.
-const HISTORIES: u32 = 6;
+/// Histories that are played together.
+const TOGETHER: usize = 25;
+/// Of one history.
+const EXPERIENCES: usize = 7;
 /// Each experience has one of these definitions.
 const DEFINITIONS: [&str; 3] = ["make_it", "break_it", "fix_it"];
 
 #[derive(Clone, Debug)]
 enum Happening {
-    /// Checkpoints of one request.
-    Batch(Vec<Checkpoint>),
+    /// One request of each history's, or none.
+    Batches(Vec<Vec<Checkpoint>>),
     /// Time passes, or the tracker was away so long.
     Advance(i64),
     Pause(i64),
@@ -51,11 +56,11 @@ struct Checkpoint {
 }
 
 impl Checkpoint {
-    fn json(&self, now: i64) -> Value {
+    fn json(&self, history: usize, now: i64) -> Value {
         let time = |at: i64| Timestamp::from_millis(at).to_string();
         let mut json = json!({
             "id": labkit::wire::CheckpointId(self.id).to_string(),
-            "correlation_id": format!("{:032x}", self.experience),
+            "correlation_id": correlation_id(history, self.experience),
             "user_experience_id": DEFINITIONS[self.experience % DEFINITIONS.len()],
             "checkpoint": self.kind, "checkpoint_category": "step", "type": self.service,
             "feature_category": "making", "urgency": "sync_fast",
@@ -81,7 +86,7 @@ fn checkpoint() -> impl Strategy<Value = Checkpoint> {
     let outcome = prop::sample::select(vec!["success", "error", "handled", "discarded"]);
     let elapsed = prop::option::of(0..9_000_i64);
     let started = prop::option::of(0..90_000_i64);
-    (0..7_usize, kind, 0..60_u128, service, 0..70_000_i64, outcome, elapsed, started).prop_map(
+    (0..EXPERIENCES, kind, 0..60_u128, service, 0..70_000_i64, outcome, elapsed, started).prop_map(
         |(experience, kind, id, service, age, outcome, elapsed_ms, started_ago)| Checkpoint {
             experience,
             kind,
@@ -97,7 +102,8 @@ fn checkpoint() -> impl Strategy<Value = Checkpoint> {
 
 fn happening(pause: impl Strategy<Value = i64>) -> impl Strategy<Value = Happening> {
     prop_oneof![
-        6 => prop::collection::vec(checkpoint(), 1..6).prop_map(Happening::Batch),
+        6 => prop::collection::vec(prop::collection::vec(checkpoint(), 0..6), TOGETHER)
+            .prop_map(Happening::Batches),
         3 => (1..40_000_i64).prop_map(Happening::Advance),
         1 => pause.prop_map(Happening::Pause),
         1 => Just(Happening::Restart),
@@ -125,14 +131,23 @@ fn sorted(page: &str) -> Vec<String> {
     lines
 }
 
-/// All that can be seen of a tracker from outside.
-fn seen(tracker: &Rehearsal) -> (i64, Vec<String>, Vec<Value>) {
+/// No two alike, as what is due at the same time comes in their order.
+fn correlation_id(history: usize, experience: usize) -> String {
+    format!("{history:016x}{experience:016x}")
+}
+
+fn tenant(history: usize) -> String {
+    format!("history {history}")
+}
+
+/// The experiences of one history, as a tracker shows them.
+fn views(tracker: &Rehearsal, history: usize) -> Vec<Value> {
     let view = |experience: usize| {
         let id = DEFINITIONS[experience % DEFINITIONS.len()];
-        let view = tracker.experience("default", id, &format!("{experience:032x}"));
+        let view = tracker.experience(&tenant(history), id, &correlation_id(history, experience));
         serde_json::to_value(view).unwrap()
     };
-    (tracker.virtual_ms(), sorted(&tracker.sli()), (0..7).map(view).collect())
+    (0..EXPERIENCES).map(view).collect()
 }
 
 /// A tracker, and how it gets its store back when it starts again.
@@ -163,68 +178,99 @@ impl<'a> Player<'a> {
     }
 }
 
-/// Plays a history to all players, and compares what each says with the first.
-/// `order` is what the order of the log may depend on.
+/// Compares what each says with what the first one says.
+fn agree<T: PartialEq + std::fmt::Debug>(
+    players: &[Player<'_>],
+    say: impl Fn(&Rehearsal) -> T,
+) -> Result<T, TestCaseError> {
+    let first = say(players[0].tracker());
+    for player in &players[1..] {
+        prop_assert_eq!(&first, &say(player.tracker()));
+    }
+    Ok(first)
+}
+
+/// Plays to all players. `order` is what the order of the log may depend on.
 fn play(
-    history: Vec<Happening>,
+    happenings: Vec<Happening>,
     mut players: Vec<Player<'_>>,
     order: fn(&mut [String]),
 ) -> Result<(), TestCaseError> {
-    let told = |player: &Player<'_>| {
-        let mut lines = player.tracker().drain_events();
-        order(&mut lines);
-        lines
-    };
-    for happening in history.into_iter().chain([Happening::Read]) {
+    for happening in happenings.into_iter().chain([Happening::Read]) {
         match &happening {
-            Happening::Batch(checkpoints) => {
-                let now = players[0].tracker().now_ms();
-                let sent_at = Timestamp::from_millis(now).to_string();
-                let items: Vec<Value> = checkpoints.iter().map(|c| c.json(now)).collect();
-                let body = json!({"sent_at": sent_at, "checkpoints": items}).to_string();
-                let answer = players[0].tracker().ingest("default", &body);
-                prop_assert_eq!(answer.status, 200);
-                for player in &players[1..] {
-                    prop_assert_eq!(&answer, &player.tracker().ingest("default", &body));
+            Happening::Batches(batches) => {
+                for (history, checkpoints) in batches.iter().enumerate() {
+                    send(&players, history, checkpoints)?;
                 }
             }
             Happening::Advance(millis) => players.iter().for_each(|p| p.tracker().advance(*millis)),
             Happening::Pause(millis) => players.iter().for_each(|p| p.tracker().pause(*millis)),
             Happening::Restart => players.iter_mut().for_each(Player::restart),
             Happening::Read => {
-                let first = told(&players[0]);
-                for player in &players[1..] {
-                    prop_assert_eq!(&first, &told(player));
+                agree(&players, |tracker| {
+                    let mut lines = tracker.drain_events();
+                    order(&mut lines);
+                    lines
+                })?;
+                for history in 0..TOGETHER {
+                    agree(&players, |tracker| views(tracker, history))?;
                 }
             }
         }
-        let first = seen(players[0].tracker());
-        for player in &players[1..] {
-            prop_assert_eq!(&first, &seen(player.tracker()));
-        }
+        agree(&players, |tracker| (tracker.virtual_ms(), sorted(&tracker.sli())))?;
     }
     Ok(())
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+fn send(
+    players: &[Player<'_>],
+    history: usize,
+    checkpoints: &[Checkpoint],
+) -> Result<(), TestCaseError> {
+    let now = players[0].tracker().now_ms();
+    let sent_at = Timestamp::from_millis(now).to_string();
+    let items: Vec<Value> = checkpoints.iter().map(|c| c.json(history, now)).collect();
+    let body = json!({"sent_at": sent_at, "checkpoints": items}).to_string();
+    let answer = agree(players, |tracker| tracker.ingest(&tenant(history), &body))?;
+    prop_assert_eq!(answer.status, 200);
+    agree(players, |tracker| views(tracker, history))?;
+    Ok(())
+}
 
-    #[test]
-    fn both_stores_give_the_same_answers_counters_and_events(
-        history in prop::collection::vec(happening(-5_000..20_000_i64), 1..25)
-    ) {
+/// Plays as many histories as somebody asks for, or `default`.
+fn rehearse_all(
+    name: &str,
+    default: u32,
+    pause: impl Strategy<Value = i64>,
+    play: impl Fn(Vec<Happening>) -> Result<(), TestCaseError>,
+) {
+    let asked = std::env::var("LABKIT_ROUNDS").ok().map(|number| number.parse().unwrap());
+    let cases = asked.map_or(default, |rounds: u32| rounds.div_ceil(TOGETHER as u32));
+    let config = ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(cases) };
+    let happenings = prop::collection::vec(happening(pause), 1..25);
+    TestRunner::new(config).run(&happenings, play).unwrap();
+    let histories = cases * TOGETHER as u32;
+    println!("{}", json!({"name": name, "histories": histories, "differences": 0}));
+}
+
+#[test]
+fn both_stores_give_the_same_answers_counters_and_events() {
+    rehearse_all("differential", 8, -5_000..20_000_i64, |happenings| {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("store");
         let players = vec![Player::memory(), Player::new(|| embedded(&path))];
-        play(history, players, |_| {})?;
-    }
+        play(happenings, players, |_| {})
+    });
 }
 
-/// Shards of Redis know no order among experiences, only within each.
+/// Shards of Redis know no order among experiences, only within each: an event's
+/// id is its experience's, and a number that rises.
 fn by_experience(lines: &mut [String]) {
-    lines.sort_by_key(|line| {
+    lines.sort_by_cached_key(|line| {
         let line: Value = serde_json::from_str(line).unwrap();
-        line["correlation_id"].as_str().unwrap().to_owned()
+        let id = line["event_id"].as_str().unwrap();
+        let (experience, _) = id.rsplit_once('-').unwrap();
+        experience.to_owned()
     });
 }
 
@@ -232,13 +278,6 @@ fn redis(url: &str) -> Arc<dyn Store> {
     let settings = RedisSettings::new(url, &Default::default()).unwrap().reading_as("the test");
     let open = Redis::open(settings, T0, OUTBOX_LINES);
     Arc::new(tokio::runtime::Handle::current().block_on(open).unwrap())
-}
-
-/// How many histories somebody asks for.
-fn histories() -> u32 {
-    let asked =
-        ["LABKIT_ROUNDS", "PROPTEST_CASES"].iter().find_map(|name| std::env::var(name).ok());
-    asked.map_or(HISTORIES, |number| number.parse().unwrap())
 }
 
 #[test]
@@ -250,10 +289,7 @@ fn redis_and_a_cluster_say_what_memory_and_a_file_say() {
     // A clock that is behind by two seconds at most is another tracker's, where
     // a store is shared: the store's own tests have that.
     let pause = prop_oneof![-5_000..-2_000_i64, 0..20_000_i64];
-    let history = prop::collection::vec(happening(pause), 1..25);
-    let config =
-        ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(histories()) };
-    let played = TestRunner::new(config).run(&history, |history| {
+    rehearse_all("differential_redis", 4, pause, |happenings| {
         server.cli(&["FLUSHALL"]);
         cluster.flush();
         let dir = tempfile::tempdir().unwrap();
@@ -264,7 +300,6 @@ fn redis_and_a_cluster_say_what_memory_and_a_file_say() {
             Player::new(|| redis(&server.url())),
             Player::new(|| redis(&cluster.url())),
         ];
-        play(history, players, by_experience)
+        play(happenings, players, by_experience)
     });
-    played.unwrap();
 }
