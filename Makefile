@@ -113,7 +113,7 @@ test-python: lib $(LABKIT_SILENT_DNS) ## Python: corpus and tests
 	@cd bindings/python && $(CURDIR)/$(VENV)/bin/python -m pytest -q
 
 .PHONY: test-frameworks
-test-frameworks: lib tracker wheel ## Puma, Rails, Sidekiq, net/http, gRPC, gunicorn, uvicorn, Celery, with a tracker
+test-frameworks: lib tracker wheel ## Puma, Rails, Sidekiq, net/http, gRPC, gunicorn, uvicorn, uWSGI, Celery, with a tracker
 	@echo "== frameworks"
 	@cd bindings/ruby && rspec integration --format progress
 	@cd bindings/go/integration && go test -count=1 ./...
@@ -124,9 +124,10 @@ wheel: setup ## Build Python's wheel for glibc 2.17 and later into target/wheel
 	@bindings/python/build-wheel $(VENV) target/wheel
 
 .PHONY: test-tracker
-test-tracker: ## Tracker: transitions, stores, corpus, the real binary over a real socket
+test-tracker: tracker ## Tracker: transitions, stores, corpus, the real binary, its pages in a browser
 	@echo "== tracker"
 	@cargo test --quiet -p labkit-tracker
+	@$(VENV)/bin/python -m pytest -q -p no:cacheprovider tracker/tests
 
 # --- checks -------------------------------------------------------------------
 

@@ -45,7 +45,7 @@
  * Version of this interface: it grows, but nothing in it ever changes. A
  * program may refuse a library whose number is smaller than its header's.
  */
-#define LABKIT_ABI_VERSION 1
+#define LABKIT_ABI_VERSION 2
 
 /**
  * Left by reaching the block's end.
@@ -612,6 +612,23 @@ enum labkit_status labkit_experience_leave(struct labkit_experience *experience,
                                            uint32_t exit,
                                            const char *reason,
                                            size_t reason_len);
+
+/**
+ * As labkit_experience_leave(), with extra fields for the `end`: those that
+ * the block was given when it was entered, so that both of its checkpoints
+ * carry them. Since LABKIT_ABI_VERSION 2.
+ *
+ * `experience`, `exit`, `reason`: as there. `meta`: as for
+ * labkit_experience_start(). One thread at a time per experience.
+ *
+ * Fails as labkit_experience_leave().
+ */
+enum labkit_status labkit_experience_leave_with(struct labkit_experience *experience,
+                                                uint32_t exit,
+                                                const char *reason,
+                                                size_t reason_len,
+                                                const char *meta,
+                                                size_t meta_len);
 
 /**
  * Whether the experience has started and not ended. NULL: false. One thread

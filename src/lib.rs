@@ -58,6 +58,7 @@ mod worker;
 
 mod clock;
 mod error;
+mod flight;
 mod fork;
 mod guarded;
 mod id;

@@ -12,6 +12,7 @@ use crate::config::Config;
 use crate::definition::Registry;
 use crate::error::Error;
 use crate::experience;
+use crate::flight::Flight;
 use crate::fork::ForkLocal;
 use crate::id::Ids;
 use crate::queue::{Pushed, Queue, Record};
@@ -19,7 +20,7 @@ use crate::spool::Locks;
 use crate::stats::{Counters, DropReason, Stats};
 use crate::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use crate::sync::channel::{Receiver, Sender, unbounded};
-use crate::transport::{Interrupt, Outbox, Route};
+use crate::transport::{Outbox, Route};
 use crate::wire::CheckpointId;
 
 const NOT_STARTED: u8 = 0;
@@ -112,8 +113,7 @@ pub(crate) struct Process {
     pub(crate) outbox: Outbox,
     /// Of spool folders; a fork child lets go of its parent's.
     pub(crate) spool_locks: Arc<Locks>,
-    /// How to break off the request in flight.
-    pub(crate) interrupt: Mutex<Option<Interrupt>>,
+    pub(crate) flight: Flight,
     token: RwLock<Option<Arc<str>>>,
     log: Mutex<VecDeque<String>>,
     commands: (Sender<Command>, Receiver<Command>),
@@ -131,7 +131,7 @@ impl Process {
             counters: Counters::default(),
             outbox: Outbox::default(),
             spool_locks: Arc::default(),
-            interrupt: Mutex::new(None),
+            flight: Flight::default(),
             token: RwLock::new(config.token.as_deref().filter(|t| !t.is_empty()).map(Arc::from)),
             log: Mutex::default(),
             commands: unbounded(),
@@ -216,7 +216,7 @@ impl Process {
     /// in between and is dropped.
     pub(crate) fn stop_worker(&self) {
         self.worker.store(STOPPED, Ordering::SeqCst);
-        self.interrupt.lock().unwrap_or_else(PoisonError::into_inner).take();
+        self.flight.close();
         self.drop_queue();
         // Whoever still waits for an answer to one of them waits in vain.
         while self.commands().try_recv().is_ok() {}

@@ -299,12 +299,38 @@ fn a_shutdown_with_nothing_to_send_does_not_wait_for_the_dead() {
         true => Response::BlackHole,
         false => Response::Accept,
     });
-    let heir = hole.client(&spool);
-    record(&heir, 1);
+    for is_in_flight in [false, true] {
+        let heir = hole.client(&spool);
+        record(&heir, 1);
+        // It is tried as soon as there is nothing else to do.
+        while is_in_flight && !hole.next().body.contains(r#""adopted":true"#) {}
+        let begun = Instant::now();
+        heir.shutdown(SOON).unwrap();
+        assert!(begun.elapsed() < SOON / 2, "{:?}", begun.elapsed());
+        assert_eq!(heir.stats().acknowledged, 1);
+    }
+}
+
+#[test]
+fn a_sign_of_life_that_nobody_answers_holds_up_neither_flush_nor_shutdown() {
+    let hole = Server::start(|request| match request.ids().is_empty() {
+        true => Response::BlackHole,
+        false => Response::Accept,
+    });
+    let client = hole.client(r#","heartbeat_ms":1"#);
+    record(&client, 1);
+    let until_it_beats = || while !hole.next().ids().is_empty() {};
+    until_it_beats();
     let begun = Instant::now();
-    heir.shutdown(SOON).unwrap();
+    client.flush(SOON).unwrap();
+    record(&client, 1);
+    client.flush(SOON).unwrap();
+    until_it_beats();
+    client.shutdown(SOON).unwrap();
     assert!(begun.elapsed() < SOON / 2, "{:?}", begun.elapsed());
-    assert_eq!(heir.stats().acknowledged, 1);
+    let stats = client.stats();
+    assert_eq!((stats.acknowledged, stats.retries), (2, 0));
+    assert_balanced(&stats);
 }
 
 #[test]

@@ -32,8 +32,8 @@ fn the_parent_keeps_its_queue_and_the_child_sends_only_its_own() {
         in_child(kind, move || {
             let fresh = is(&client, (0, 0));
             // A block of the parent's is the parent's to end.
-            client.leave(&mut inherited, Exit::Restarted, "").unwrap();
-            client.leave(&mut inherited, Exit::Normal, "").unwrap();
+            client.leave(&mut inherited, Exit::Restarted, "", None).unwrap();
+            client.leave(&mut inherited, Exit::Normal, "", None).unwrap();
             let silent = is(&client, (0, 0));
             record(&client, 2);
             let sent = client.flush(SOON).is_ok() && is(&client, (2, 2));
@@ -47,7 +47,7 @@ fn the_parent_keeps_its_queue_and_the_child_sends_only_its_own() {
         });
     }
 
-    client.leave(&mut inherited, Exit::Normal, "").unwrap();
+    client.leave(&mut inherited, Exit::Normal, "", None).unwrap();
     client.shutdown(SOON).unwrap();
     assert!(is(&client, (12, 12)));
     let mut seen = HashSet::new();

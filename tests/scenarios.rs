@@ -200,7 +200,7 @@ impl Player {
         let started = self.client.definition(&step.id).and_then(|definition| {
             let earlier = self.scopes.last().unwrap().get(&step.id);
             if let (true, None, Some(place)) = (restarts, &step.fails, earlier) {
-                self.client.leave(&mut self.named[*place], Exit::Restarted, "")?;
+                self.client.leave(&mut self.named[*place], Exit::Restarted, "", None)?;
             }
             self.client.start(definition, step.correlation_id.as_deref(), step.meta().as_deref())
         });
@@ -236,7 +236,8 @@ impl Player {
             "abandoned" => Exit::Abandoned,
             other => panic!("no such exit: {other}"),
         };
-        self.client.leave(&mut self.named[place], exit, &step.reason())?;
+        let meta = step.meta();
+        self.client.leave(&mut self.named[place], exit, &step.reason(), meta.as_deref())?;
         started
     }
 }

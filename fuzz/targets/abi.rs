@@ -67,6 +67,11 @@ enum Call {
         exit: u32,
         reason: Text,
     },
+    LeaveWith {
+        exit: u32,
+        reason: Text,
+        meta: Text,
+    },
     Describe {
         room: u8,
     },
@@ -162,6 +167,10 @@ fn perform(client: LabkitClient, xp: &mut LabkitExperience, call: &Call) -> Stat
             }
             Call::Leave { exit, reason } => {
                 labkit_experience_leave(xp, *exit, reason.data(), reason.len())
+            }
+            Call::LeaveWith { exit, reason, meta } => {
+                let (why, size) = (reason.data(), reason.len());
+                labkit_experience_leave_with(xp, *exit, why, size, meta.data(), meta.len())
             }
             Call::Describe { room } => describe(xp, usize::from(*room)),
             Call::Overwrite { at, with } => {

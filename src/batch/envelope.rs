@@ -88,9 +88,12 @@ mod tests {
         Envelope::own(time, CheckpointId(5), &sdk, &stats, 2).write(&batch, &mut out);
         let text = String::from_utf8(out).unwrap();
         let Body::Batch(read) = Body::parse(&text).unwrap() else { panic!("{text}") };
-        assert_eq!((read.sent_at, read.recorded, read.queued), (time, Some(9), Some(3)));
-        assert_eq!(read.dropped["queue_full"], 2);
+        assert_eq!(
+            (read.sent_at, read.sender.recorded, read.sender.queued),
+            (time, Some(9), Some(3))
+        );
+        assert_eq!(read.sender.dropped["queue_full"], 2);
         assert_eq!(read.checkpoints.len(), 2);
-        assert!(!read.adopted);
+        assert!(!read.sender.adopted);
     }
 }

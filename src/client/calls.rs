@@ -116,14 +116,18 @@ impl Client {
         meta: Option<&str>,
     ) -> Result<Delivery, Error> {
         let meta = self.checked_meta(meta)?;
+        Ok(self.end(experience, meta))
+    }
+
+    fn end(&self, experience: &mut Experience, meta: &str) -> Delivery {
         let now = self.shared().clock.now();
-        Ok(match experience.end(now, generation()) {
+        match experience.end(now, generation()) {
             Ok(moment) => {
                 let texts = Texts::new("", experience.reason(), meta);
                 self.push(experience, moment, texts, now)
             }
             Err(inactive) => Delivery::Ignored(inactive),
-        })
+        }
     }
 
     /// Ends the experience as one that turned out not to be one.
@@ -136,15 +140,16 @@ impl Client {
         reason: &str,
         meta: Option<&str>,
     ) -> Result<Delivery, Error> {
-        self.checked_meta(meta)?;
-        match experience.mark(Outcome::Discarded, reason) {
-            Ok(()) => self.complete(experience, meta),
-            Err(inactive) => Ok(Delivery::Ignored(inactive)),
-        }
+        let meta = self.checked_meta(meta)?;
+        Ok(match experience.mark(Outcome::Discarded, reason) {
+            Ok(()) => self.end(experience, meta),
+            Err(inactive) => Delivery::Ignored(inactive),
+        })
     }
 
-    /// Ends the experience as the block, or the context, that held it was left.
-    /// A fork child says nothing about what its parent entered.
+    /// Ends the experience as the block, or the context, that held it was left,
+    /// with the extras that the block was given at its start. A fork child says
+    /// nothing about what its parent entered.
     ///
     /// # Errors
     /// As [`Client::complete`].
@@ -153,8 +158,12 @@ impl Client {
         experience: &mut Experience,
         exit: Exit,
         reason: &str,
+        meta: Option<&str>,
     ) -> Result<Delivery, Error> {
-        if experience.is_active() && experience.is_inherited(generation()) {
+        if !experience.is_active() {
+            return Ok(self.end(experience, "")); // which says why not
+        }
+        if experience.is_inherited(generation()) {
             return Ok(Delivery::Queued);
         }
         let mark = match (exit, self.config().non_local_exit) {
@@ -166,11 +175,12 @@ impl Client {
             (Exit::NonLocal, NonLocalExit::Handled) => Some((Outcome::Handled, "non_local_exit")),
             (Exit::NonLocal, NonLocalExit::Error) => Some((Outcome::Error, "non_local_exit")),
         };
+        let meta = self.checked_meta(meta)?;
         if let Some((outcome, reason)) = mark {
-            // Inactive is what the end below finds out, too.
+            // It cannot fail: the experience is active.
             let _ = experience.mark(outcome, reason);
         }
-        self.complete(experience, None)
+        Ok(self.end(experience, meta))
     }
 
     /// The carrier that takes the experience to another process; `None` if it

@@ -4,8 +4,8 @@
 mod calls;
 mod testing;
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 pub use calls::{Delivery, Observed};
@@ -131,6 +131,7 @@ impl Client {
         let until = Instant::now() + timeout;
         let (done, wait) = bounded(1);
         process.command(Command::Flush { until, done });
+        process.flight.clear_the_way();
         if is_alone() {
             return settled_or_late(process, 0); // it left without having heard
         }
@@ -158,9 +159,10 @@ impl Client {
             let until = Instant::now() + timeout;
             let (done, wait) = bounded(1);
             process.command(Command::ShutDown { until, done });
+            process.flight.clear_the_way();
             // Once more: it was being started, could not be, and has not heard.
             if !process.stop_without_worker() && wait.recv_timeout(timeout).is_err() {
-                interrupt(process);
+                process.flight.break_off();
                 let _ = wait.recv_timeout(LAST_WORDS);
             }
         }
@@ -231,12 +233,5 @@ fn settled_or_late(process: &Process, left: u64) -> Result<(), Error> {
     match stats.queued == left && stats.balances() {
         true => Ok(()),
         false => Err(Error::DeadlineExceeded),
-    }
-}
-
-fn interrupt(process: &Process) {
-    let interrupt = process.interrupt.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(interrupt) = interrupt.as_ref() {
-        interrupt();
     }
 }

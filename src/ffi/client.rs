@@ -12,7 +12,7 @@ use crate::stats::{DropReason, Stats};
 
 /// Version of this interface: it grows, but nothing in it ever changes. A
 /// program may refuse a library whose number is smaller than its header's.
-pub const LABKIT_ABI_VERSION: u32 = 1;
+pub const LABKIT_ABI_VERSION: u32 = 2;
 
 /// A client's handle: a number, the same in a fork child. 0 is never one. A
 /// closed, stale or invented one is answered with

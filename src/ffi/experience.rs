@@ -195,9 +195,44 @@ pub unsafe extern "C" fn labkit_experience_leave(
     reason: *const c_char,
     reason_len: usize,
 ) -> Status {
+    // SAFETY: passed on; no meta.
+    unsafe { leave(experience, exit, (reason, reason_len), (std::ptr::null(), 0)) }
+}
+
+/// As labkit_experience_leave(), with extra fields for the `end`: those that
+/// the block was given when it was entered, so that both of its checkpoints
+/// carry them. Since LABKIT_ABI_VERSION 2.
+///
+/// `experience`, `exit`, `reason`: as there. `meta`: as for
+/// labkit_experience_start(). One thread at a time per experience.
+///
+/// Fails as labkit_experience_leave().
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn labkit_experience_leave_with(
+    experience: *mut LabkitExperience,
+    exit: u32,
+    reason: *const c_char,
+    reason_len: usize,
+    meta: *const c_char,
+    meta_len: usize,
+) -> Status {
+    // SAFETY: passed on.
+    unsafe { leave(experience, exit, (reason, reason_len), (meta, meta_len)) }
+}
+
+/// # Safety
+/// Obligations Text, for both texts, and Experience.
+unsafe fn leave(
+    experience: *mut LabkitExperience,
+    exit: u32,
+    reason: (*const c_char, usize),
+    meta: (*const c_char, usize),
+) -> Status {
     barrier(|| {
-        // SAFETY: obligations Text and Experience.
-        let reason = unsafe { reason_text(reason, reason_len) }?;
+        // SAFETY: passed on.
+        let reason = unsafe { reason_text(reason.0, reason.1) }?;
+        // SAFETY: passed on.
+        let meta = unsafe { ptr::lenient(meta.0, meta.1, META_BYTES) }?;
         let exit = match exit {
             LABKIT_EXIT_NORMAL => Exit::Normal,
             LABKIT_EXIT_ERROR => Exit::Error,
@@ -207,8 +242,8 @@ pub unsafe extern "C" fn labkit_experience_leave(
             LABKIT_EXIT_RESTARTED => Exit::Restarted,
             _ => return Err(Status::InvalidArgument),
         };
-        // SAFETY: as above.
-        unsafe { on(experience, |client, xp| client.leave(xp, exit, &reason)) }
+        // SAFETY: passed on.
+        unsafe { on(experience, |client, xp| client.leave(xp, exit, &reason, meta.as_deref())) }
     })
 }
 

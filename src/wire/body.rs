@@ -2,15 +2,16 @@
 //! answer to it.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::fmt;
 
+use serde::de::{Deserializer, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::checkpoint::CheckpointId;
 use super::fields::{self, Members};
 use super::limits::BATCH_ITEMS;
+use super::sender::{Dropped, Sender};
 use super::time::Timestamp;
 
 /// What a request body turned out to be.
@@ -33,28 +34,11 @@ pub enum Body<'a> {
 pub struct Batch<'a> {
     pub sent_at: Timestamp,
     pub instance_id: Option<CheckpointId>,
-    pub sdk: Option<Sdk>,
-    /// Cumulative for the instance.
-    pub recorded: Option<u64>,
-    /// What the instance still holds, these checkpoints aside.
-    pub queued: Option<u64>,
-    /// Cumulative for the instance, by reason.
-    pub dropped: BTreeMap<String, u64>,
-    /// The batch comes from a dead process's spool.
-    pub adopted: bool,
+    pub sender: Sender,
     /// One JSON text each, still to be validated.
     pub checkpoints: Vec<&'a RawValue>,
     /// Fields of the envelope that were ignored: this version does not know them.
     pub unknown_fields: usize,
-}
-
-/// Which library sent a batch.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Sdk {
-    /// `labkit-ruby`, say.
-    pub name: String,
-    /// Its version.
-    pub version: String,
 }
 
 /// Why a body was refused as a whole.
@@ -94,23 +78,60 @@ impl<'a> Body<'a> {
             return Ok(Body::Single { text, sent_at });
         };
         let sent_at = sent_at.ok_or_else(|| expected("sent_at", "required in a batch"))?;
-        let checkpoints: Vec<&RawValue> = serde_json::from_str(list.get())
+        let Items { checkpoints, count } = serde_json::from_str(list.get())
             .map_err(|_| expected("checkpoints", "expected an array of checkpoint objects"))?;
-        if checkpoints.len() > BATCH_ITEMS {
-            return Err(BodyError::TooMany(checkpoints.len()));
+        if count > BATCH_ITEMS {
+            return Err(BodyError::TooMany(count));
         }
         Ok(Body::Batch(Batch {
             sent_at,
             instance_id: fields::parsed(&members, "instance_id").map_err(envelope)?,
-            sdk: typed(&members, "sdk", "expected {\"name\", \"version\"}")?,
-            recorded: typed(&members, "recorded", "expected a whole number >= 0")?,
-            queued: typed(&members, "queued", "expected a whole number >= 0")?,
-            dropped: typed(&members, "dropped", "expected an object of whole numbers")?
-                .unwrap_or_default(),
-            adopted: typed(&members, "adopted", "expected true or false")?.unwrap_or(false),
+            sender: Sender {
+                sdk: typed(&members, "sdk", "expected {\"name\", \"version\"}")?,
+                recorded: typed(&members, "recorded", "expected a whole number >= 0")?,
+                queued: typed(&members, "queued", "expected a whole number >= 0")?,
+                dropped: typed::<Dropped>(&members, "dropped", Dropped::EXPECTED)?
+                    .unwrap_or_default()
+                    .0,
+                adopted: typed(&members, "adopted", "expected true or false")?.unwrap_or(false),
+            },
             checkpoints,
             unknown_fields: members.unknown(is_field),
         }))
+    }
+}
+
+/// The checkpoints of a batch. Those above the limit are counted and not kept:
+/// a body of nothing but commas has half a million.
+struct Items<'a> {
+    checkpoints: Vec<&'a RawValue>,
+    count: usize,
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Items<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_seq(ItemsVisitor)
+    }
+}
+
+struct ItemsVisitor;
+
+impl<'a> Visitor<'a> for ItemsVisitor {
+    type Value = Items<'a>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an array")
+    }
+
+    fn visit_seq<A: SeqAccess<'a>>(self, mut all: A) -> Result<Items<'a>, A::Error> {
+        let mut items = Items { checkpoints: Vec::new(), count: 0 };
+        while let Some(item) = all.next_element()? {
+            if items.count < BATCH_ITEMS {
+                items.checkpoints.push(item);
+            }
+            items.count += 1;
+        }
+        Ok(items)
     }
 }
 

@@ -35,6 +35,25 @@ impl CorrelationId {
     pub fn from_parts(bits: u128, hex: bool) -> Self {
         CorrelationId { bits, form: if hex { Form::Hex } else { Form::Ulid } }
     }
+
+    /// Bytes of the longer spelling.
+    pub const TEXT: usize = 32;
+
+    /// The text, for whoever writes many of them and has the room at hand.
+    pub fn encode(self, room: &mut [u8; Self::TEXT]) -> &str {
+        match self.form {
+            Form::Ulid => {
+                let text = room.first_chunk_mut().map(|room| Ulid(self.bits).array_to_str(room));
+                text.map_or("", |text| text)
+            }
+            Form::Hex => {
+                for (place, digit) in room.iter_mut().rev().enumerate() {
+                    *digit = b"0123456789abcdef"[(self.bits >> (4 * place)) as usize & 15];
+                }
+                std::str::from_utf8(room).unwrap_or_default()
+            }
+        }
+    }
 }
 
 /// The text is neither a ULID nor 32 hex digits.
@@ -72,16 +91,13 @@ pub(crate) fn parse_ulid(text: &str) -> Option<u128> {
 
 impl fmt::Display for CorrelationId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.form {
-            Form::Ulid => Ulid(self.bits).fmt(f),
-            Form::Hex => write!(f, "{:032x}", self.bits),
-        }
+        f.write_str(self.encode(&mut [0; Self::TEXT]))
     }
 }
 
 impl serde::Serialize for CorrelationId {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        serializer.serialize_str(self.encode(&mut [0; Self::TEXT]))
     }
 }
 

@@ -5,6 +5,8 @@
 pub const BODY_BYTES: usize = 1024 * 1024;
 /// Checkpoints in one batch: bounds the work behind a single answer.
 pub const BATCH_ITEMS: usize = 500;
+/// Reasons in a batch's `dropped`: no library has a tenth of these.
+pub const DROP_REASONS: usize = 64;
 /// Bytes of one checkpoint's JSON.
 pub const CHECKPOINT_BYTES: usize = 16 * 1024;
 /// Nesting of a request: batch, array, checkpoint and meta make four.

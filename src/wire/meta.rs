@@ -1,8 +1,10 @@
 //! `meta`: the caller's own context, a flat JSON object of scalars.
 
 use std::borrow::Cow;
+use std::fmt;
 
-use serde::Serialize;
+use serde::de::{Deserializer, Error, MapAccess, Visitor};
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::fields::Members;
@@ -36,6 +38,26 @@ pub struct Meta<'a>(Cow<'a, str>);
 impl<'a> Meta<'a> {
     /// Checks `text`; reserved keys pass, as only the library refuses those.
     pub fn parse(text: &'a str) -> Result<Self, Rejection> {
+        match Meta::plain(text) {
+            Some(meta) => Ok(meta),
+            None => Meta::parse_thoroughly(text),
+        }
+    }
+
+    /// Nearly every meta, read in one pass; whatever else there is to allow or
+    /// to refuse is left to the thorough way.
+    pub(super) fn plain(text: &'a str) -> Option<Self> {
+        Meta::flat::<true>(text)
+    }
+
+    fn flat<const RESERVED: bool>(text: &'a str) -> Option<Self> {
+        if text.len() > META_BYTES || serde_json::from_str::<Flat<RESERVED>>(text).is_err() {
+            return None;
+        }
+        Some(Meta(Cow::Borrowed(text)))
+    }
+
+    fn parse_thoroughly(text: &'a str) -> Result<Self, Rejection> {
         let too_large = |detail: String| Rejection::new(Code::MetaTooLarge, Some("meta"), detail);
         if text.len() > META_BYTES {
             return Err(too_large(format!("{} bytes, at most {META_BYTES}", text.len())));
@@ -58,6 +80,9 @@ impl<'a> Meta<'a> {
     /// What of `text` may be sent, and how many keys (or, where nothing can
     /// be saved, whole objects) had to go. `None` is what remains of nothing.
     pub fn salvage(text: &'a str) -> (Option<Meta<'a>>, u64) {
+        if let Some(meta) = Meta::flat::<false>(text) {
+            return (Some(meta), 0);
+        }
         match Meta::parse(text) {
             Ok(meta) if meta.reserved_key().is_none() => (Some(meta), 0),
             Err(rejection) if rejection.code == Code::MetaTooLarge => (None, 1),
@@ -79,6 +104,85 @@ impl<'a> Meta<'a> {
     /// The JSON text.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+/// An object of scalars with few keys, without escapes, none twice, and unless
+/// they may be, none `RESERVED`.
+struct Flat<const RESERVED: bool>;
+
+impl<'a, const RESERVED: bool> Deserialize<'a> for Flat<RESERVED> {
+    fn deserialize<D: Deserializer<'a>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(FlatVisitor::<RESERVED>)
+    }
+}
+
+struct FlatVisitor<const RESERVED: bool>;
+
+impl<'a, const RESERVED: bool> Visitor<'a> for FlatVisitor<RESERVED> {
+    type Value = Flat<RESERVED>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a flat object")
+    }
+
+    fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<Flat<RESERVED>, A::Error> {
+        let (mut keys, mut count) = ([""; META_KEYS], 0);
+        while let Some(key) = map.next_key::<&'a str>()? {
+            if count == META_KEYS || keys[..count].contains(&key) {
+                return Err(A::Error::custom("too many, or twice"));
+            }
+            if !RESERVED && RESERVED_KEYS.contains(&key) {
+                return Err(A::Error::custom("reserved"));
+            }
+            keys[count] = key;
+            count += 1;
+            map.next_value::<Scalar>()?;
+        }
+        Ok(Flat::<RESERVED>)
+    }
+}
+
+/// A string, finite number, boolean or null.
+struct Scalar;
+
+impl<'a> Deserialize<'a> for Scalar {
+    fn deserialize<D: Deserializer<'a>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ScalarVisitor)
+    }
+}
+
+struct ScalarVisitor;
+
+impl Visitor<'_> for ScalarVisitor {
+    type Value = Scalar;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a scalar")
+    }
+
+    fn visit_unit<E>(self) -> Result<Scalar, E> {
+        Ok(Scalar)
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Scalar, E> {
+        Ok(Scalar)
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Scalar, E> {
+        Ok(Scalar)
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Scalar, E> {
+        Ok(Scalar)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Scalar, E> {
+        Ok(Scalar)
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<Scalar, E> {
+        Ok(Scalar)
     }
 }
 

@@ -2,7 +2,6 @@
 //! while the tracker is away. Every wait is a wait for commands, so that it can
 //! always be interrupted.
 
-use std::sync::PoisonError;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
@@ -46,7 +45,7 @@ impl<'a, 'h> Sender<'a, 'h> {
         hand: &'h mut Hand<'a>,
     ) -> Self {
         let config = &shared.config;
-        offer_interrupt(process, transport.as_ref());
+        process.flight.offer(transport.interrupt());
         Sender {
             shared,
             process,
@@ -130,8 +129,9 @@ impl<'a, 'h> Sender<'a, 'h> {
     /// A batch of nothing. Nobody misses one that does not arrive.
     fn beat(&mut self) {
         self.hand.flying = Some(Parcel::default());
-        let reply = self.send();
+        let reply = self.send_giving_way();
         self.hand.flying = None;
+        let Some(reply) = reply else { return };
         match fate(&reply) {
             Fate::Settled if read_answer(&reply, 0).is_some() => self.recovered(),
             Fate::Settled | Fate::Hold => self.back_off(&reply, 0),
@@ -144,7 +144,12 @@ impl<'a, 'h> Sender<'a, 'h> {
         if !self.hand.expire(now.wall_ms - ACCEPTANCE_AGE_MS) {
             return;
         }
-        let reply = self.send();
+        let is_own = self.hand.flying.as_ref().is_none_or(Parcel::is_own);
+        let reply = if is_own { Some(self.send()) } else { self.send_giving_way() };
+        let Some(reply) = reply else {
+            let parcel = self.hand.flying.take();
+            return parcel.into_iter().for_each(|parcel| self.hand.put_back(parcel));
+        };
         let fate = fate(&reply);
         let sent = self.hand.flying.as_ref().map_or(0, Parcel::len);
         let answer = if fate == Fate::Settled { read_answer(&reply, sent) } else { None };
@@ -180,6 +185,21 @@ impl<'a, 'h> Sender<'a, 'h> {
         }
     }
 
+    /// What nobody asked for. None if somebody asks for something instead.
+    fn send_giving_way(&mut self) -> Option<Reply> {
+        let process = self.process;
+        process.flight.give_way();
+        let reply = process.commands().is_empty().then(|| self.send());
+        let is_whole = process.flight.end(|| {
+            self.transport.renew();
+            self.transport.interrupt()
+        });
+        match reply {
+            Some(Reply::Failed(_)) if !is_whole => None,
+            reply => reply,
+        }
+    }
+
     fn send_with(&mut self, token: Option<&str>) -> Reply {
         let Some(parcel) = &self.hand.flying else { return not_an_answer() };
         let now = self.shared.clock.now();
@@ -200,7 +220,7 @@ impl<'a, 'h> Sender<'a, 'h> {
         // and no loss.
         quiet::catch(attempt).unwrap_or_else(|message| {
             self.transport.renew();
-            offer_interrupt(self.process, self.transport.as_ref());
+            self.process.flight.offer(self.transport.interrupt());
             Reply::Failed(format!("panicked: {message}"))
         })
     }
@@ -295,11 +315,6 @@ impl<'a, 'h> Sender<'a, 'h> {
         self.process.stop_worker();
         self.hand.orders.answer_all();
     }
-}
-
-fn offer_interrupt(process: &Process, transport: &dyn Transport) {
-    let interrupt = transport.interrupt();
-    *process.interrupt.lock().unwrap_or_else(PoisonError::into_inner) = Some(interrupt);
 }
 
 /// The tracker's answer, if it accounts for each of the `count` checkpoints

@@ -62,7 +62,7 @@ impl Transport for Tracker {
         let Ok(Body::Batch(batch)) = Body::parse(text) else { panic!("{text}") };
         let count = batch.checkpoints.len();
         let mut book = self.book();
-        book.requests.push((count, batch.queued));
+        book.requests.push((count, batch.sender.queued));
         let all = Step::Accept { rejected: 0, duplicate: 0 };
         let id = |raw: &RawValue| Checkpoint::parse(raw.get()).unwrap().id.unwrap();
         let ids: Vec<_> = batch.checkpoints.iter().map(|raw| id(raw)).collect();

@@ -8,7 +8,7 @@
 #define MEMBER(field, at) _Static_assert(offsetof(labkit_stats, field) == (at), #field)
 #define STATUS(name, number) _Static_assert(LABKIT_STATUS_##name == (number), #name)
 
-_Static_assert(LABKIT_ABI_VERSION == 1, "the version grows with the interface");
+_Static_assert(LABKIT_ABI_VERSION == 2, "the version grows with the interface");
 
 /* A caller of the first release has this many bytes, and no more. */
 _Static_assert(sizeof(labkit_experience) == 512, "labkit_experience");

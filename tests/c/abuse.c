@@ -94,6 +94,8 @@ static void calls_with(labkit_client client, struct text a, struct text b) {
     STATUS(labkit_experience_discard(&twin, PASS(a), PASS(b)));
     twin = xp;
     STATUS(labkit_experience_leave(&twin, LABKIT_EXIT_ERROR, PASS(a)));
+    twin = xp;
+    STATUS(labkit_experience_leave_with(&twin, LABKIT_EXIT_ERROR, PASS(a), PASS(b)));
     STATUS(labkit_experience_complete(&xp, PASS(a)));
     STATUS(labkit_experience_complete(&xp, PASS(b)));
 }
@@ -168,6 +170,7 @@ static void nulls_everywhere(void) {
     EXPECT(NULL_POINTER, labkit_experience_complete(NULL, NULL, 1));
     EXPECT(NULL_POINTER, labkit_experience_discard(NULL, NULL, 1, NULL, 1));
     EXPECT(NULL_POINTER, labkit_experience_leave(NULL, 0, NULL, 1));
+    EXPECT(NULL_POINTER, labkit_experience_leave_with(NULL, 0, NULL, 1, NULL, 1));
     EXPECT(NULL_POINTER, labkit_experience_info(NULL, NULL, 1, NULL));
     EXPECT(NULL_POINTER, labkit_experience_carrier(NULL, NULL, 1, NULL));
     EXPECT(NULL_POINTER,

@@ -48,6 +48,7 @@ static void active_experiences(void) {
     EXPECT(INVALID_HANDLE, labkit_experience_carrier(&xp, text, sizeof text, &len));
     EXPECT(INVALID_HANDLE, labkit_experience_info(&xp, text, sizeof text, &len));
     EXPECT(INVALID_HANDLE, labkit_experience_leave(&xp, LABKIT_EXIT_ERROR, NOTHING));
+    EXPECT(INVALID_HANDLE, labkit_experience_leave_with(&xp, LABKIT_EXIT_ERROR, NOTHING, NOTHING));
     EXPECT(INVALID_HANDLE, labkit_experience_discard(&xp, NOTHING, NOTHING));
     EXPECT(INVALID_HANDLE, labkit_experience_complete(&xp, NOTHING));
     memcpy(&moved, &xp, sizeof xp);

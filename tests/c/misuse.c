@@ -71,6 +71,8 @@ static void experiences(labkit_client client) {
     EXPECT(BUFFER_TOO_SMALL, labkit_experience_carrier(&xp, buffer, sizeof buffer, &len));
     if (len < sizeof buffer) failures++, printf("length not told\n");
     EXPECT(INVALID_ARGUMENT, labkit_experience_leave(&xp, 99, NOTHING));
+    EXPECT(INVALID_ARGUMENT, labkit_experience_leave_with(&xp, 99, NOTHING, NOTHING));
+    EXPECT(NULL_POINTER, labkit_experience_leave_with(&xp, 0, NOTHING, NULL, 1));
     EXPECT(INVALID_ARGUMENT, labkit_observed(client, definition, NOTHING, 0, 99, NOTHING, NOTHING));
     EXPECT(INVALID_CHECKPOINT, labkit_checkpoint_record(client, TEXT("{}")));
     EXPECT(INVALID_UTF8, labkit_checkpoint_record(client, TEXT("\xff")));

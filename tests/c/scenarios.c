@@ -176,9 +176,9 @@ static labkit_status block(struct player *p, json_t *step) {
     *scope(p) = outer;
     uint32_t exit_kind = 0;
     while (strcmp(exits[exit_kind], string(step, "exit")) != 0) exit_kind++;
-    struct text reason = reason_of(step);
-    labkit_status left = labkit_experience_leave(xp, exit_kind, PASS(reason));
-    free(reason.data);
+    struct text reason = reason_of(step), meta = meta_of(step);
+    labkit_status left = labkit_experience_leave_with(xp, exit_kind, PASS(reason), PASS(meta));
+    free(reason.data), free(meta.data);
     CHECK(left == LABKIT_STATUS_OK || left == LABKIT_STATUS_OVER ||
               left == LABKIT_STATUS_NOT_STARTED,
           "leave: %s", labkit_status_message(left));

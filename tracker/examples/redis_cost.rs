@@ -59,7 +59,7 @@ fn opening(number: usize, definition: &Arc<Definition>, now: i64) -> Change {
         lines: vec![format!(
             r#"{{"time":"2026-11-22T04:05:06.789Z","severity":"INFO","event_id":"{id:032x}-1","event":"start","checkpoint":"start","user_experience_id":"{}","correlation_id":"{id:032x}","feature_category":"code_review_workflow","urgency":"async_slow","type":"sidekiq","start_time":"2026-11-22T04:05:06.789Z"}}"#,
             definition.id
-        )],
+        ).into()],
     }
 }
 

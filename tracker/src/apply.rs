@@ -1,20 +1,21 @@
 //! The middle of the spine, from checkpoints to what became of them: admitted,
 //! gathered by experience, through the transition, committed.
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use labkit::wire::{Checkpoint, Code, Rejection, Timestamp};
+use hashbrown::HashTable;
+use hashbrown::hash_table::Entry;
+use labkit::wire::{Checkpoint, Code, CorrelationId, Rejection, Timestamp};
 
 use crate::admission::{Envelope, derived_time};
 use crate::clock::Now;
 use crate::definitions::Definitions;
+use crate::drafts::Drafts;
 use crate::limits::{CONFLICT_ROUNDS, ELAPSED_MOST_US, REORDER_MS};
 use crate::store::{Commit, StoreError};
 use crate::tracker::Tracker;
-use crate::transition::{Arrival, Disposition, Effects, Identity, Input, transition};
+use crate::transition::{Arrival, Definition, Disposition, Identity, Input, transition};
 
 /// What became of one checkpoint.
 pub(crate) type Outcome = Result<Disposition, Rejection>;
@@ -30,97 +31,60 @@ impl Tracker {
         let definitions = self.definitions();
         let mut outcomes: Vec<Outcome> = Vec::with_capacity(parsed.len());
         let mut arrivals: Vec<Option<Arrival<'_>>> = Vec::with_capacity(parsed.len());
-        let mut groups: Groups = Groups::default();
+        let mut groups = Groups::of(parsed.len());
+        let mut admission = Admission::new(self, &definitions, envelope);
         for (index, item) in parsed.iter().enumerate() {
             let admitted = item.as_ref().map_err(Rejection::clone);
-            match admitted.and_then(|checkpoint| self.admit(checkpoint, &definitions, envelope)) {
-                Ok(arrival) => {
-                    groups.add(tenant, item, &arrival, index);
-                    arrivals.push(Some(arrival));
-                    outcomes.push(Ok(Disposition::Duplicate)); // until it is known
-                }
-                Err(rejection) => {
-                    arrivals.push(None);
-                    outcomes.push(Err(rejection));
-                }
-            }
+            let admitted = admitted.and_then(|checkpoint| {
+                let arrival = admission.admit(checkpoint)?;
+                groups.add(checkpoint.correlation_id, arrival.definition, index);
+                Ok(arrival)
+            });
+            // Until it is known: a duplicate.
+            outcomes.push(admitted.as_ref().map(|_| Disposition::Duplicate).map_err(Clone::clone));
+            arrivals.push(admitted.ok());
         }
-        let arrivals = Arrivals { items: &arrivals, definitions: &definitions };
+        if admission.late > 0 {
+            self.late_arrivals.fetch_add(admission.late, Ordering::Relaxed);
+        }
+        let arrivals = Arrivals { tenant, items: &arrivals, definitions: &definitions };
         self.commit(groups, arrivals, envelope.received, &mut outcomes).await?;
         self.account(&outcomes);
         Ok(outcomes)
-    }
-
-    /// What only the tracker can check: definition, type, age.
-    fn admit<'a>(
-        &self,
-        checkpoint: &'a Checkpoint<'_>,
-        definitions: &'a Definitions,
-        envelope: Envelope,
-    ) -> Result<Arrival<'a>, Rejection> {
-        let id = &checkpoint.user_experience_id;
-        let definition = definitions.known(id).ok_or_else(unknown)?;
-        if !self.types.allows(&checkpoint.service) {
-            let detail = format!("expected one of: {}", self.types.all().join(", "));
-            return Err(Rejection::new(Code::TypeNotAllowed, Some("type"), detail));
-        }
-        let derived = derived_time(checkpoint.client_timestamp, envelope, &self.limits)?;
-        let arrival = Arrival {
-            id: checkpoint.idempotency_key(),
-            kind: checkpoint.checkpoint,
-            definition,
-            service: self.types.share(&checkpoint.service),
-            derived,
-            received: envelope.received,
-            outcome: checkpoint.outcome.unwrap_or(labkit::wire::Outcome::Success),
-            reason: checkpoint.reason.as_deref(),
-            category: checkpoint.checkpoint_category.as_deref(),
-            meta: checkpoint.meta.as_ref().map(|meta| meta.as_str()),
-            started_at: checkpoint.started_at.map(Timestamp::as_millis),
-            elapsed_us: checkpoint
-                .elapsed_ms
-                .map(|millis| ((millis * 1e3).round() as i64).min(ELAPSED_MOST_US)),
-            instance: envelope.instance,
-            mismatch: checkpoint.feature_category != *definition.feature_category
-                || checkpoint.urgency != *definition.urgency,
-        };
-        if arrival.age() > REORDER_MS {
-            self.late_arrivals.fetch_add(1, Ordering::Relaxed);
-        }
-        Ok(arrival)
     }
 
     /// All checkpoints of one experience make one change. Whoever loses the
     /// race for a version computes again from what the winner left.
     async fn commit(
         &self,
-        groups: Groups,
+        mut groups: Groups,
         arrivals: Arrivals<'_>,
         received: i64,
         outcomes: &mut [Outcome],
     ) -> Result<(), StoreError> {
-        let (mut identities, mut members) = (groups.identities, groups.members);
         for _ in 0..CONFLICT_ROUNDS {
-            if identities.is_empty() {
+            if groups.all.is_empty() {
                 return Ok(());
             }
+            let identities: Vec<Identity> =
+                groups.all.iter().map(|group| arrivals.identity(group)).collect();
             let loaded = self.store.load(&identities).await?;
-            let mut changes = Vec::with_capacity(identities.len());
-            let mut changed = Vec::with_capacity(identities.len());
-            for ((identity, members), mut loaded) in identities.into_iter().zip(members).zip(loaded)
-            {
-                let mut effects = Effects::of(members.len());
+            let owners = self.owners(&identities, &loaded).await?;
+            let mut drafts = Drafts::new(self, groups.all.len(), outcomes.len(), received);
+            let mut changed = Vec::with_capacity(groups.all.len());
+            let all = std::mem::take(&mut groups.all).into_iter().zip(identities).zip(loaded);
+            for (place, ((group, identity), mut loaded)) in all.enumerate() {
                 let mut stored = loaded.stored.take();
-                let now = Now { v: loaded.v, real: received };
+                let now = Now { v: loaded.v, real: received, owner: owners.of(place) };
                 let id = &identity.user_experience_id;
                 if stored.is_none() && arrivals.definitions.is_retired(id) {
-                    members.iter().for_each(|&index| outcomes[index] = Err(unknown()));
+                    groups.members(&group).for_each(|index| outcomes[index] = Err(unknown()));
                     continue;
                 }
-                for &index in &members {
+                for index in groups.members(&group) {
                     let Some(arrival) = &arrivals.items[index] else { continue };
                     let input = Input::Checkpoint(arrival);
-                    let (next, disposition) = transition(stored, input, now, &mut effects);
+                    let (next, disposition) = transition(stored, input, now, &mut drafts.effects);
                     stored = next;
                     outcomes[index] = match disposition {
                         Disposition::TooMany => Err(too_many()),
@@ -128,22 +92,24 @@ impl Tracker {
                     };
                 }
                 // Pure duplicates move nothing; whatever time moved, the sweep will find.
-                if !effects.counts.is_empty() {
-                    changes.push(self.change(identity.clone(), &loaded, stored, effects, received));
-                    changed.push((identity, members));
+                if drafts.effects.counts.is_empty() {
+                    drafts.effects.events.clear();
+                } else {
+                    drafts.add(identity, loaded.version, stored);
+                    changed.push(group);
                 }
             }
-            if changes.is_empty() {
+            if changed.is_empty() {
                 return Ok(());
             }
-            let commits = self.store.commit(changes).await?;
+            let commits = self.store.commit(drafts.finish()).await?;
             self.told.notify_one();
             let conflicts = changed.into_iter().zip(commits);
             let lost = conflicts.filter(|(_, commit)| *commit == Commit::Conflict);
-            (identities, members) = lost.map(|(group, _)| group).unzip();
-            identities.iter().for_each(|_| self.stats.conflict());
+            groups.all = lost.map(|(group, _)| group).collect();
+            groups.all.iter().for_each(|_| self.stats.conflict());
         }
-        match identities.is_empty() {
+        match groups.all.is_empty() {
             true => Ok(()),
             false => Err(StoreError::Contended),
         }
@@ -162,45 +128,154 @@ impl Tracker {
     }
 }
 
-/// What passed validation, and the definitions it was validated by.
+/// What only the tracker can check: definition, type, age. The checkpoints of
+/// a request are mostly of one kind, so that what was found is kept.
+struct Admission<'a> {
+    tracker: &'a Tracker,
+    definitions: &'a Definitions,
+    envelope: Envelope,
+    definition: Option<&'a Arc<Definition>>,
+    service: Option<Arc<str>>,
+    /// How many were old.
+    late: u64,
+}
+
+impl<'a> Admission<'a> {
+    fn new(tracker: &'a Tracker, definitions: &'a Definitions, envelope: Envelope) -> Self {
+        Admission { tracker, definitions, envelope, definition: None, service: None, late: 0 }
+    }
+
+    fn admit(&mut self, checkpoint: &'a Checkpoint<'_>) -> Result<Arrival<'a>, Rejection> {
+        let (definition, envelope) = (self.definition(checkpoint)?, self.envelope);
+        let service = self.service(checkpoint)?;
+        let derived = derived_time(checkpoint.client_timestamp, envelope, &self.tracker.limits)?;
+        let arrival = Arrival {
+            id: checkpoint.idempotency_key(),
+            kind: checkpoint.checkpoint,
+            definition,
+            service,
+            derived,
+            received: envelope.received,
+            outcome: checkpoint.outcome.unwrap_or(labkit::wire::Outcome::Success),
+            reason: checkpoint.reason.as_deref(),
+            category: checkpoint.checkpoint_category.as_deref(),
+            meta: checkpoint.meta.as_ref().map(|meta| meta.as_str()),
+            started_at: checkpoint.started_at.map(Timestamp::as_millis),
+            elapsed_us: checkpoint
+                .elapsed_ms
+                .map(|millis| ((millis * 1e3).round() as i64).min(ELAPSED_MOST_US)),
+            instance: envelope.instance,
+            mismatch: checkpoint.feature_category != *definition.feature_category
+                || checkpoint.urgency != *definition.urgency,
+        };
+        self.late += u64::from(arrival.age() > REORDER_MS);
+        Ok(arrival)
+    }
+
+    fn definition(
+        &mut self,
+        checkpoint: &Checkpoint<'_>,
+    ) -> Result<&'a Arc<Definition>, Rejection> {
+        let id = &*checkpoint.user_experience_id;
+        if let Some(last) = self.definition.filter(|last| &*last.id == id) {
+            return Ok(last);
+        }
+        let definition = self.definitions.known(id).ok_or_else(unknown)?;
+        self.definition = Some(definition);
+        Ok(definition)
+    }
+
+    fn service(&mut self, checkpoint: &Checkpoint<'_>) -> Result<Arc<str>, Rejection> {
+        let name = &*checkpoint.service;
+        if let Some(last) = self.service.as_ref().filter(|last| &***last == name) {
+            return Ok(last.clone());
+        }
+        let types = &self.tracker.types;
+        if !types.allows(name) {
+            let detail = format!("expected one of: {}", types.all().join(", "));
+            return Err(Rejection::new(Code::TypeNotAllowed, Some("type"), detail));
+        }
+        // Of this request alone: threads that count their references to one text
+        // wait for each other.
+        Ok(self.service.insert(name.into()).clone())
+    }
+}
+
+/// What passed validation, and what it was validated by.
 #[derive(Clone, Copy)]
 struct Arrivals<'a> {
+    tenant: &'a Arc<str>,
     /// In the order of the request; `None` where an item was refused.
     items: &'a [Option<Arrival<'a>>],
     definitions: &'a Definitions,
 }
 
+impl Arrivals<'_> {
+    fn identity(&self, group: &Group) -> Identity {
+        Identity {
+            correlation_id: group.correlation_id,
+            user_experience_id: group.id.clone(),
+            tenant: self.tenant.clone(),
+        }
+    }
+}
+
 /// The checkpoints of a request by experience, in the order of arrival.
-#[derive(Default)]
 struct Groups {
-    places: HashMap<Identity, usize>,
-    identities: Vec<Identity>,
-    members: Vec<Vec<usize>>,
+    /// Places in `all`, by correlation id.
+    places: HashTable<usize>,
+    all: Vec<Group>,
+    /// By item: the next one of its group.
+    next: Vec<Option<usize>>,
+}
+
+struct Group {
+    correlation_id: CorrelationId,
+    id: Arc<str>,
+    first: usize,
+    last: usize,
 }
 
 impl Groups {
-    fn add(
-        &mut self,
-        tenant: &Arc<str>,
-        item: &Result<Checkpoint<'_>, Rejection>,
-        arrival: &Arrival<'_>,
-        index: usize,
-    ) {
-        let Ok(checkpoint) = item else { return };
-        let identity = Identity {
-            tenant: tenant.clone(),
-            user_experience_id: arrival.definition.id.clone(),
-            correlation_id: checkpoint.correlation_id,
+    fn of(items: usize) -> Self {
+        Groups {
+            places: HashTable::with_capacity(items),
+            all: Vec::with_capacity(items),
+            next: vec![None; items],
+        }
+    }
+
+    fn add(&mut self, correlation_id: CorrelationId, definition: &Arc<Definition>, index: usize) {
+        let Groups { places, all, next } = self;
+        let same = |place: &usize| {
+            let group = &all[*place];
+            group.correlation_id == correlation_id && Arc::ptr_eq(&group.id, &definition.id)
         };
-        match self.places.entry(identity) {
-            Entry::Occupied(place) => self.members[*place.get()].push(index),
+        let rehash = |place: &usize| spread(all[*place].correlation_id);
+        match places.entry(spread(correlation_id), same, rehash) {
+            Entry::Occupied(place) => {
+                let group = &mut all[*place.get()];
+                next[group.last] = Some(index);
+                group.last = index;
+            }
             Entry::Vacant(place) => {
-                self.identities.push(place.key().clone());
-                self.members.push(vec![index]);
-                place.insert(self.members.len() - 1);
+                place.insert(all.len());
+                let id = definition.id.clone();
+                all.push(Group { correlation_id, id, first: index, last: index });
             }
         }
     }
+
+    fn members(&self, group: &Group) -> impl Iterator<Item = usize> {
+        std::iter::successors(Some(group.first), |index| self.next[*index])
+    }
+}
+
+/// Enough of a hash for a few hundred items: were all of them to collide, it
+/// would cost a fraction of reading them.
+fn spread(id: CorrelationId) -> u64 {
+    let (bits, _) = id.to_parts();
+    ((bits >> 64) as u64 ^ bits as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
 fn unknown() -> Rejection {

@@ -24,12 +24,14 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Take in checkpoints, time out what never ends, serve metrics and queries
-    #[command(
-        after_help = "Try it: labkit-tracker serve --definitions config/user_experience_slis\n\
-                      then open http://127.0.0.1:8480/. SIGTERM or SIGINT: requests in flight \
+    #[command(after_help = "Try it: labkit-tracker serve --insecure-no-auth --definitions \
+                      config/user_experience_slis\n\
+                      then open http://127.0.0.1:8480/. With keys or issuers, senders need the \
+                      scope user_experience:write, the metrics, the queries and the page \
+                      user_experience:read; a browser asks for a password, which is the key, \
+                      with any user name. /-/liveness and /-/readiness are open to all. SIGTERM or SIGINT: requests in flight \
                       finish, the log is written out, exit status 0. SIGHUP: the definitions are \
-                      read again."
-    )]
+                      read again.")]
     Serve(Serve),
     /// Lint definition files: exit status 0 if all are good, 1 if not, 2 if DIR cannot be read
     Check {
@@ -42,8 +44,20 @@ pub enum Command {
         #[command(subcommand)]
         command: KeysCommand,
     },
-    /// Print Prometheus recording rules for the definitions
+    /// Print Prometheus rules for the definitions: GitLab's recorded ratios, and alerts
+    #[command(
+        after_help = "Recorded are rates and ratios over 5m to 3d, by env, type, stage, experience, \
+                      category and urgency. Alerts are on the `slo` of each definition, on ends \
+                      that get lost, on the tracker and on the libraries; severity is `page` or \
+                      `ticket`. What to do about each stands in docs/operations.md."
+    )]
     Rules {
+        /// The directory of `<id>.yml` files
+        dir: PathBuf,
+    },
+    /// Print a Grafana dashboard for the definitions, as JSON to import
+    #[command(after_help = "It reads series that the rules of `rules DIR` record.")]
+    Dashboard {
         /// The directory of `<id>.yml` files
         dir: PathBuf,
     },
@@ -71,7 +85,8 @@ pub enum KeysCommand {
 /// Flags of `serve`, each with its environment variable.
 #[derive(Debug, Default, Args)]
 pub struct Serve {
-    /// IP address and port to serve on; port 0 takes a free one [default: 127.0.0.1:8480]
+    /// IP address and port to serve on; port 0 takes a free one [default: 127.0.0.1:8480,
+    /// or 0.0.0.0:$PORT where a platform sets PORT]
     #[arg(long, env = "LABKIT_TRACKER_LISTEN", value_name = "ADDR:PORT")]
     pub listen: Option<SocketAddr>,
     /// Directory of the experiences' definitions, one `<id>.yml` each (required);
@@ -95,8 +110,8 @@ pub struct Serve {
     /// The values of `type` to accept; without it any, of which the first 64 become labels
     #[arg(long, env = "LABKIT_TRACKER_TYPES", value_name = "TYPE,...", value_delimiter = ',')]
     pub types: Option<Vec<String>>,
-    /// Serve beyond this machine although no keys are configured: whoever
-    /// reaches the port can then write and read everything
+    /// Ask nobody for a key or token. Only on a loopback --listen, and only where no
+    /// keys and no issuers are configured; without it these are required
     #[arg(
         long,
         env = "LABKIT_TRACKER_INSECURE_NO_AUTH",
@@ -106,6 +121,22 @@ pub struct Serve {
         value_name = "BOOL"
     )]
     pub insecure_no_auth: Option<bool>,
+    /// Let anybody read /metrics and /metrics/sli. Otherwise they need a key or token
+    /// with the scope `user_experience:read`, which Prometheus sends if its
+    /// scrape configuration has `authorization: {credentials_file: FILE}`
+    #[arg(
+        long,
+        env = "LABKIT_TRACKER_METRICS_WITHOUT_CREDENTIAL",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true",
+        value_name = "BOOL"
+    )]
+    pub metrics_without_credential: Option<bool>,
+    /// Keys of `meta` whose values are replaced by a word before anything is kept or
+    /// logged: whole names in any case, `*` for any run of characters
+    #[arg(long, env = "LABKIT_TRACKER_REDACT", value_name = "KEY,...", value_delimiter = ',')]
+    pub redact: Option<Vec<String>>,
     /// File that gets the address served on, once it is known
     #[arg(long, env = "LABKIT_TRACKER_PORT_FILE", value_name = "FILE")]
     pub port_file: Option<PathBuf>,

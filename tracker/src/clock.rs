@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::limits::{SETTLING_EXTENSION_MS, SETTLING_MOST_MS, SETTLING_MS, TICK_GAP_MS};
+use crate::transition::Owner;
 
 /// Where the tracker reads the wall clock; tests turn the hands themselves.
 pub trait Clock: Send + Sync {
@@ -44,13 +45,15 @@ impl Clock for ManualClock {
     }
 }
 
-/// The moment of an input, in both times.
+/// The moment of an input, in both times, and who is still there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Now {
     /// Virtual time at the last tick: deadlines are compared with it.
     pub v: i64,
     /// The tracker's wall clock: what logs and derived times are written in.
     pub real: i64,
+    /// Who started what the input is for, if that was asked.
+    pub owner: Owner,
 }
 
 /// Virtual time. It advances with the wall clock from tick to tick, and stands

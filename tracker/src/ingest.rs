@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use labkit::wire::limits::BATCH_ITEMS;
 use labkit::wire::{
-    Answer, Batch, Body, BodyError, Checkpoint, CheckpointId, Code, Rejected, Rejection, Timestamp,
+    Answer, Batch, Body, BodyError, Checkpoint, CheckpointId, Code, Plain, Rejected, Rejection,
+    Sender, Timestamp,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -17,6 +18,9 @@ use crate::limits::DETAIL_BYTES;
 use crate::store::StoreError;
 use crate::tracker::Tracker;
 use crate::transition::Disposition;
+
+/// A checkpoint that was read, or why it was refused.
+type Parsed<'a> = Result<Checkpoint<'a>, Rejection>;
 
 /// The answer to a request that was understood.
 #[derive(Clone, Debug, PartialEq)]
@@ -80,6 +84,9 @@ impl Tracker {
         body: &str,
         received: i64,
     ) -> Result<Ingested, Refusal> {
+        if let Some((parsed, envelope, sender)) = self.parse_plain(reach, body, received) {
+            return self.ingest_batch(tenant, &[], &parsed, envelope, &sender).await;
+        }
         match Body::parse(body).map_err(refuse_body)? {
             Body::Single { text, sent_at } => {
                 if depth(text) > self.limits.json_depth {
@@ -95,9 +102,32 @@ impl Tracker {
                     instance: batch.instance_id,
                 };
                 let parsed = self.parse_items(&batch, reach, body)?;
-                self.ingest_batch(tenant, &batch.checkpoints, &parsed, envelope).await
+                let Batch { checkpoints, sender, .. } = &batch;
+                self.ingest_batch(tenant, checkpoints, &parsed, envelope, sender).await
             }
         }
+    }
+
+    /// A batch in which nothing is to be refused before it is applied; nearly
+    /// every one. Such a body nests in four levels, which is always allowed.
+    fn parse_plain<'a>(
+        &self,
+        reach: &Reach,
+        body: &'a str,
+        received: i64,
+    ) -> Option<(Vec<Parsed<'a>>, Envelope, Sender)> {
+        let plain = Plain::parse(body)?;
+        let Plain { sent_at, instance_id, sender, checkpoints, longest } = plain;
+        let (limits, count) = (&self.limits, checkpoints.len());
+        let refused = |checkpoint: &Checkpoint<'_>| reach.check(checkpoint).is_err();
+        if longest > limits.checkpoint_bytes
+            || count > limits.batch_items
+            || checkpoints.iter().any(refused)
+        {
+            return None;
+        }
+        let envelope = Envelope { received, sent_at: Some(sent_at), instance: instance_id };
+        Some((checkpoints.into_iter().map(Ok).collect(), envelope, sender))
     }
 
     /// The items of a batch, each read or refused by itself.
@@ -106,7 +136,7 @@ impl Tracker {
         batch: &Batch<'a>,
         reach: &Reach,
         body: &str,
-    ) -> Result<Vec<Result<Checkpoint<'a>, Rejection>>, Refusal> {
+    ) -> Result<Vec<Parsed<'a>>, Refusal> {
         let (items, limits) = (&batch.checkpoints, &self.limits);
         if items.len() > limits.batch_items {
             return Err(Refusal::TooMany { count: items.len(), most: limits.batch_items });
@@ -163,8 +193,9 @@ impl Tracker {
         &self,
         tenant: &Arc<str>,
         items: &[&RawValue],
-        parsed: &[Result<Checkpoint<'_>, Rejection>],
+        parsed: &[Parsed<'_>],
         envelope: Envelope,
+        sender: &Sender,
     ) -> Result<Ingested, Refusal> {
         let outcomes = self.apply(tenant, parsed, envelope).await.map_err(Refusal::Unavailable)?;
         let mut answer = Answer {
@@ -176,10 +207,15 @@ impl Tracker {
                 Ok(Disposition::Duplicate) => answer.duplicate += 1,
                 Ok(_) => answer.accepted += 1,
                 Err(rejection) => {
-                    answer.rejected.push(rejected(index, items[index].get(), rejection));
+                    let id = match &parsed[index] {
+                        Ok(checkpoint) => checkpoint.id,
+                        Err(_) => items.get(index).and_then(|item| id_in(item.get())),
+                    };
+                    answer.rejected.push(rejected(index, id, rejection));
                 }
             }
         }
+        self.instances.note(tenant, envelope, sender, answer.accepted);
         Ok(Ingested::Batch(answer))
     }
 }
@@ -191,13 +227,16 @@ fn refuse_body(error: BodyError) -> Refusal {
     }
 }
 
-fn rejected(index: usize, text: &str, rejection: Rejection) -> Rejected {
+/// The id of a checkpoint that is not valid, if that much can be read.
+fn id_in(text: &str) -> Option<CheckpointId> {
     #[derive(Deserialize)]
     struct Named {
         id: Option<String>,
     }
-    let named = serde_json::from_str::<Named>(text).ok().and_then(|named| named.id);
-    let id = named.and_then(|id| id.parse::<CheckpointId>().ok());
+    serde_json::from_str::<Named>(text).ok()?.id?.parse().ok()
+}
+
+fn rejected(index: usize, id: Option<CheckpointId>, rejection: Rejection) -> Rejected {
     Rejected {
         index,
         id: id.map(|id| id.to_string()),

@@ -9,9 +9,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Parser as _;
+use labkit::definition::Registry;
 use labkit_tracker::cli::{Cli, Command, KeysCommand, Serve};
 use labkit_tracker::config::Config;
-use labkit_tracker::{auth, check, rules, run};
+use labkit_tracker::rules::Rules;
+use labkit_tracker::{auth, check, dashboard, run};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
@@ -30,7 +32,8 @@ fn main() -> ExitCode {
             Err(error) => fail(format!("{}: {error}", dir.display())),
         },
         Command::Keys { command: KeysCommand::New { name, tenant } } => new_key(&name, &tenant),
-        Command::Rules { dir } => print_rules(&dir),
+        Command::Rules { dir } => print(&dir, |registry| Rules::new(registry).to_string()),
+        Command::Dashboard { dir } => print(&dir, dashboard::render),
     }
 }
 
@@ -43,7 +46,8 @@ fn new_key(name: &str, tenant: &str) -> ExitCode {
     }
 }
 
-fn print_rules(dir: &Path) -> ExitCode {
+/// Prints what `write` makes of the definitions of `dir`.
+fn print(dir: &Path, write: impl FnOnce(&Registry) -> String) -> ExitCode {
     let place = dir.display();
     let (registry, findings) = match labkit::definition::load(dir) {
         Ok(loaded) => loaded,
@@ -53,7 +57,7 @@ fn print_rules(dir: &Path) -> ExitCode {
     if findings.iter().any(|finding| finding.fails_lint()) || registry.iter().next().is_none() {
         return fail(format!("{place}: mend the definitions first, see `check {place}`"));
     }
-    match io::stdout().lock().write_all(rules::recording_rules(&registry).as_bytes()) {
+    match io::stdout().lock().write_all(write(&registry).as_bytes()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(error),
     }

@@ -15,7 +15,9 @@ use crate::auth::Auth;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, StoreChoice};
 use crate::emit::delivery;
-use crate::http::{self, Shared};
+use crate::http::page::{self, Pages};
+use crate::http::{self, Gate, Shared};
+use crate::limits::make_room;
 use crate::store::{Embedded, Memory, OpenError, Redis, RedisOpenError, Store, StoreError};
 use crate::tracker::{Settings, Tracker};
 use crate::{reload, sweep};
@@ -65,6 +67,7 @@ pub async fn run(
     reload: Arc<Notify>,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), RunError> {
+    make_room(config.limits.connections);
     let (registry, findings) = load(&config.definitions).await?;
     let clock = Arc::new(SystemClock);
     let limits = config.limits;
@@ -78,7 +81,10 @@ pub async fn run(
     let tracker = Arc::new(tracker);
     tracker.redefine(&registry, &findings).map_err(RunError::Definitions)?;
 
+    let pages = Arc::new(Pages::new(&registry));
     let (stop_reload, reload_stopped) = watch::channel(());
+    let stopped = dropped(reload_stopped.clone());
+    tokio::spawn(page::keep(pages.clone(), tracker.clone(), config.definitions.clone(), stopped));
     let reload = reload::run(
         tracker.clone(),
         config.definitions,
@@ -101,7 +107,14 @@ pub async fn run(
         write_address(path, address)?;
     }
     tracing::info!("listening on http://{address}");
-    let shared = Shared { tracker: tracker.clone(), auth };
+    let shared = Shared {
+        tracker: tracker.clone(),
+        auth,
+        gate: Arc::new(Gate::new(&limits)),
+        redact: Arc::new(config.redact),
+        open_metrics: config.metrics_without_credential,
+        pages,
+    };
     http::serve(listener, http::router(shared.clone()), shared, shutdown).await;
 
     drop(stop_reload);

@@ -6,16 +6,18 @@ use std::sync::Arc;
 use tokio::time::MissedTickBehavior;
 
 use crate::clock::Now;
+use crate::drafts::Drafts;
 use crate::limits::{SWEEP_STEP, TICK};
 use crate::store::{Commit, StoreError};
 use crate::tracker::Tracker;
-use crate::transition::{Effects, Input, Stored, transition};
+use crate::transition::{Identity, Input, Stored, transition};
 
 impl Tracker {
     /// One tick and all that became due by it, in bounded steps. The clock's
     /// own write comes first: if the store refuses it, no time passes.
     pub async fn sweep(&self) -> Result<u64, StoreError> {
         self.tick().await?;
+        self.write_down_instances().await?;
         let (mut swept, mut lateness) = (0, 0);
         loop {
             let step = self.sweep_step().await?;
@@ -37,18 +39,20 @@ impl Tracker {
         }
         let real = self.clock.now_ms();
         let loaded = self.store.load(&due).await?;
+        let owners = self.owners(&due, &loaded).await?;
         let (found, mut late) = (due.len(), Vec::with_capacity(due.len()));
-        let changes = due.into_iter().zip(loaded).map(|(identity, mut loaded)| {
+        let mut drafts = Drafts::new(self, due.len(), due.len(), real);
+        for (place, (identity, mut loaded)) in due.into_iter().zip(loaded).enumerate() {
             let stored = loaded.stored.take();
             let due = stored.as_ref().map_or(loaded.v, Stored::due);
             let waited = stored.as_ref().and_then(Stored::unfinished_since).is_some();
             late.push(Late { by: loaded.v - due, waited });
-            let mut effects = Effects::of(1);
-            let now = Now { v: loaded.v, real };
-            let (next, _) = transition(stored, Input::Deadline, now, &mut effects);
-            self.change(identity, &loaded, next, effects, real)
-        });
-        let commits = self.store.commit(changes.collect()).await?;
+            let now = Now { v: loaded.v, real, owner: owners.of(place) };
+            let (next, _) = transition(stored, Input::Deadline, now, &mut drafts.effects);
+            report_loss(&identity, next.as_ref());
+            drafts.add(identity, loaded.version, next);
+        }
+        let commits = self.store.commit(drafts.finish()).await?;
         // Virtual time stood at the tick, but these had to wait on.
         let since_tick = (self.clock.now_ms() - self.time().last_tick).max(0);
         let moved = commits.iter().zip(&late).filter(|(commit, _)| **commit == Commit::Done);
@@ -60,6 +64,21 @@ impl Tracker {
         self.told.notify_one();
         let lateness = moved.iter().map(|late| late.by + since_tick).max().unwrap_or_default();
         Ok(Step { found, moved: moved.len() as u64, lateness })
+    }
+}
+
+/// For whoever asks which process it was; how many there are is a metric.
+fn report_loss(identity: &Identity, next: Option<&Stored>) {
+    let Some(Stored::Instance(instance)) = next else { return };
+    if instance.queued > 0 {
+        let (sdk, queued) = (&*instance.sdk, instance.queued);
+        let instance_id = identity.correlation_id.to_string();
+        tracing::warn!(
+            sdk,
+            queued,
+            instance_id,
+            "an instance fell silent with checkpoints in hand"
+        );
     }
 }
 

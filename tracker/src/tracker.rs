@@ -12,11 +12,12 @@ use tokio::sync::Notify;
 use crate::clock::{Clock, VirtualTime};
 use crate::definitions::Definitions;
 use crate::emit::exposition::{self, Totals};
-use crate::emit::log;
+use crate::emit::sdk;
+use crate::instances::Instances;
 use crate::limits::Limits;
 use crate::stats::Stats;
-use crate::store::{Change, Loaded, Pending, Row, Store, StoreError};
-use crate::transition::{Effects, Identity, Stored};
+use crate::store::{Pending, Row, Store, StoreError};
+use crate::transition::Identity;
 use crate::types::Types;
 use crate::view::View;
 
@@ -38,6 +39,7 @@ pub struct Tracker {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) stats: Stats,
+    pub(crate) instances: Instances,
     /// Wakes the event log's writer.
     pub(crate) told: Notify,
     /// Old checkpoints since the last tick: a backlog is still coming in.
@@ -56,7 +58,8 @@ impl Tracker {
     ) -> Result<Self, StoreError> {
         let types = Types::new(&settings.types, settings.limits.learned_types);
         let time = store.tick(clock.now_ms(), 0).await?;
-        let counted: Vec<_> = store.counters().await?.into_iter().map(|(s, _)| s).collect();
+        let counted = store.counters().await?.into_iter().map(|(series, _)| series);
+        let counted: Vec<_> = counted.filter(|series| !series.is_of_instances()).collect();
         types.learn(counted.iter().map(|series| series.service.clone()));
         let counted = counted.into_iter().map(|series| series.definition);
         let definitions = Definitions::new(&registry, counted);
@@ -69,6 +72,7 @@ impl Tracker {
             store,
             clock,
             stats,
+            instances: Instances::default(),
             told: Notify::new(),
             late_arrivals: AtomicU64::new(0),
             time: RwLock::new(time),
@@ -92,23 +96,6 @@ impl Tracker {
         self.stats.definitions_read(next.len(), findings, self.clock.now_ms());
         *definitions = Arc::new(next);
         Ok(())
-    }
-
-    /// The change that makes `next` of what was loaded, with its effects.
-    pub(crate) fn change(
-        &self,
-        identity: Identity,
-        loaded: &Loaded,
-        next: Option<Stored>,
-        effects: Effects<'_>,
-        real: i64,
-    ) -> Change {
-        let lines = effects.events.iter().map(|event| log::line(&identity, event, real)).collect();
-        let mut counts = effects.counts;
-        for counts in &mut counts {
-            counts.series.service = self.types.label(&counts.series.service);
-        }
-        Change { identity, expected: loaded.version, next, counts, lines }
     }
 
     /// Advances virtual time to the clock's present.
@@ -146,14 +133,16 @@ impl Tracker {
         };
         let loaded = self.store.load(std::slice::from_ref(&identity)).await?;
         let found = loaded.into_iter().next();
-        Ok(found.and_then(|loaded| Some(View::new(&identity, &loaded.stored?, loaded.v))))
+        let found = found.and_then(|loaded| Some((loaded.stored?.experience()?, loaded.v)));
+        Ok(found.map(|(stored, v)| View::new(&identity, &stored, v)))
     }
 
     /// The store's counters, and the ages of the oldest, in seconds.
     pub(crate) async fn totals(&self) -> Result<(Vec<Row>, BTreeMap<Arc<str>, f64>), StoreError> {
         let now = self.clock.now_ms();
         let rows = self.store.counters().await?;
-        self.types.learn(rows.iter().map(|(series, _)| series.service.clone()));
+        let counted = rows.iter().filter(|(series, _)| !series.is_of_instances());
+        self.types.learn(counted.map(|(series, _)| series.service.clone()));
         let age = |began: i64| (now - began).max(0) as f64 / 1e3;
         let oldest = self.store.oldest().await?.into_iter().map(|(id, began)| (id, age(began)));
         Ok((rows, oldest.collect()))
@@ -163,7 +152,9 @@ impl Tracker {
     pub async fn sli(&self) -> Result<String, StoreError> {
         let (rows, oldest) = self.totals().await?;
         let (definitions, types) = (self.definitions(), self.types.all());
-        Ok(exposition::render(&Totals::new(&rows, &definitions, &types), &oldest))
+        let mut page = exposition::render(&Totals::new(&rows, &definitions, &types), &oldest);
+        sdk::render(&rows, &mut page);
+        Ok(page.finish())
     }
 
     /// The page `/metrics`.

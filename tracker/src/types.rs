@@ -36,12 +36,6 @@ impl Types {
         !self.closed || self.read().contains_key(name)
     }
 
-    /// The name as a shared text; shared only for known types, so that a
-    /// flood of others leaves nothing behind.
-    pub fn share(&self, name: &str) -> Arc<str> {
-        self.read().get(name).cloned().unwrap_or_else(|| name.into())
-    }
-
     /// The label for the type, which it learns if there is room.
     pub fn label(&self, name: &Arc<str>) -> Arc<str> {
         if let Some(known) = self.read().get(&**name) {

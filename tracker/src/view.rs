@@ -64,6 +64,14 @@ pub struct View {
     pub flags: Vec<&'static str>,
 }
 
+/// Unfinished, at `now` by the wall clock, for longer than its threshold.
+pub(crate) fn is_stale(stored: &Stored, now: i64) -> bool {
+    let (Stored::Whole(record), Some(began)) = (stored, stored.unfinished_since()) else {
+        return false;
+    };
+    (now - began).saturating_mul(1_000) > record.definition.threshold_us
+}
+
 impl View {
     /// The view of `stored`, at virtual time `v`.
     pub fn new(identity: &Identity, stored: &Stored, v: i64) -> Self {
@@ -80,6 +88,7 @@ impl View {
                 flags: vec!["tombstone"],
                 ..view
             },
+            Stored::Instance(_) => view, // no experience, and so never asked for
         }
     }
 

@@ -32,8 +32,8 @@ const DEFINITIONS: [&str; 3] = ["make_it", "break_it", "fix_it"];
 
 #[derive(Clone, Debug)]
 enum Happening {
-    /// One request of each history's, or none.
-    Batches(Vec<Vec<Checkpoint>>),
+    /// One request of each history's.
+    Batches(Vec<Batch>),
     /// Time passes, or the tracker was away so long.
     Advance(i64),
     Pause(i64),
@@ -41,6 +41,30 @@ enum Happening {
     Restart,
     /// The log's reader takes what there is.
     Read,
+}
+
+/// What a process sends, and says of itself.
+#[derive(Clone, Debug)]
+struct Batch {
+    instance: u128,
+    recorded: Option<u64>,
+    queued: u64,
+    adopted: bool,
+    checkpoints: Vec<Checkpoint>,
+}
+
+impl Batch {
+    fn json(&self, history: usize, now: i64) -> String {
+        let items: Vec<Value> = self.checkpoints.iter().map(|c| c.json(history, now)).collect();
+        json!({
+            "sent_at": Timestamp::from_millis(now).to_string(),
+            "instance_id": labkit::wire::CheckpointId(self.instance).to_string(),
+            "sdk": {"name": "labkit-go", "version": "1"}, "recorded": self.recorded,
+            "dropped": {"queue_full": self.queued / 2}, "queued": self.queued,
+            "adopted": self.adopted, "checkpoints": items
+        })
+        .to_string()
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -100,10 +124,23 @@ fn checkpoint() -> impl Strategy<Value = Checkpoint> {
     )
 }
 
+fn batch() -> impl Strategy<Value = Batch> {
+    let checkpoints = prop::collection::vec(checkpoint(), 0..6);
+    let recorded = prop::option::weighted(0.8, 0..50_u64);
+    (0..3_u128, recorded, 0..9_u64, prop::bool::weighted(0.2), checkpoints).prop_map(
+        |(instance, recorded, queued, adopted, checkpoints)| Batch {
+            instance,
+            recorded,
+            queued,
+            adopted,
+            checkpoints,
+        },
+    )
+}
+
 fn happening(pause: impl Strategy<Value = i64>) -> impl Strategy<Value = Happening> {
     prop_oneof![
-        6 => prop::collection::vec(prop::collection::vec(checkpoint(), 0..6), TOGETHER)
-            .prop_map(Happening::Batches),
+        6 => prop::collection::vec(batch(), TOGETHER).prop_map(Happening::Batches),
         3 => (1..40_000_i64).prop_map(Happening::Advance),
         1 => pause.prop_map(Happening::Pause),
         1 => Just(Happening::Restart),
@@ -199,8 +236,8 @@ fn play(
     for happening in happenings.into_iter().chain([Happening::Read]) {
         match &happening {
             Happening::Batches(batches) => {
-                for (history, checkpoints) in batches.iter().enumerate() {
-                    send(&players, history, checkpoints)?;
+                for (history, batch) in batches.iter().enumerate() {
+                    send(&players, history, batch)?;
                 }
             }
             Happening::Advance(millis) => players.iter().for_each(|p| p.tracker().advance(*millis)),
@@ -222,15 +259,8 @@ fn play(
     Ok(())
 }
 
-fn send(
-    players: &[Player<'_>],
-    history: usize,
-    checkpoints: &[Checkpoint],
-) -> Result<(), TestCaseError> {
-    let now = players[0].tracker().now_ms();
-    let sent_at = Timestamp::from_millis(now).to_string();
-    let items: Vec<Value> = checkpoints.iter().map(|c| c.json(history, now)).collect();
-    let body = json!({"sent_at": sent_at, "checkpoints": items}).to_string();
+fn send(players: &[Player<'_>], history: usize, batch: &Batch) -> Result<(), TestCaseError> {
+    let body = batch.json(history, players[0].tracker().now_ms());
     let answer = agree(players, |tracker| tracker.ingest(&tenant(history), &body))?;
     prop_assert_eq!(answer.status, 200);
     agree(players, |tracker| views(tracker, history))?;

@@ -239,7 +239,8 @@ fn a_request_cut_off_in_its_head_harms_nobody() {
 fn a_connection_that_falls_silent_gives_its_place_back() {
     let dir = tempfile::tempdir().unwrap();
     let config = dir.path().join("tracker.toml");
-    let limits = "[limits]\nhead_timeout_ms = 250\nbody_timeout_ms = 250\nconnections = 1\n";
+    let limits = "[limits]\nhead_timeout_ms = 250\nbody_timeout_ms = 250\nidle_timeout_ms = 250\n\
+                  connections = 1\n";
     std::fs::write(&config, limits).unwrap();
     let server = Server::start(&["--config", config.to_str().unwrap()]);
     let connect = || TcpStream::connect(server.url.strip_prefix("http://").unwrap()).unwrap();
@@ -351,18 +352,20 @@ fn the_recording_rules_please_promtool_and_bear_gitlabs_names() {
 #[test]
 fn a_tracker_that_cannot_start_says_why_and_exits_2() {
     let good = definitions();
-    let good = good.to_str().unwrap();
+    let (good, open) = (good.to_str().unwrap(), "--insecure-no-auth");
     let empty = tempfile::tempdir().unwrap();
     let empty = empty.path().to_str().unwrap();
     for (args, reason) in [
         (vec!["serve"], "--definitions"),
-        (vec!["serve", "--definitions", "/does/not/exist"], "/does/not/exist"),
-        (vec!["serve", "--listen", "127.0.0.1:0", "--definitions", empty], "no usable"),
-        (vec!["serve", "--definitions", good, "--listen", "0.0.0.0:0"], "--insecure-no-auth"),
+        (vec!["serve", "--definitions", good], "labkit-tracker keys new"),
+        (vec!["serve", open, "--definitions", "/does/not/exist"], "/does/not/exist"),
+        (vec!["serve", open, "--listen", "127.0.0.1:0", "--definitions", empty], "no usable"),
+        (vec!["serve", open, "--definitions", good, "--listen", "0.0.0.0:0"], "--insecure-no-auth"),
         (vec!["serve", "--definitions", good, "--store", "http://x"], "`embedded:PATH`"),
         (
             vec![
                 "serve",
+                open,
                 "--listen",
                 "127.0.0.1:0",
                 "--definitions",
@@ -375,6 +378,7 @@ fn a_tracker_that_cannot_start_says_why_and_exits_2() {
         (
             vec![
                 "serve",
+                open,
                 "--listen",
                 "127.0.0.1:0",
                 "--definitions",
@@ -399,8 +403,9 @@ fn the_environment_configures_what_flags_do_not() {
         .arg("serve")
         .env("LABKIT_TRACKER_DEFINITIONS", definitions())
         .env("LABKIT_TRACKER_LISTEN", "0.0.0.0:0")
+        .env("LABKIT_TRACKER_INSECURE_NO_AUTH", "true")
         .output()
         .unwrap();
     assert_eq!(child.status.code(), Some(2));
-    assert!(String::from_utf8(child.stderr).unwrap().contains("--insecure-no-auth"));
+    assert!(String::from_utf8(child.stderr).unwrap().contains("--listen 0.0.0.0:0"));
 }

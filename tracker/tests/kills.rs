@@ -263,7 +263,8 @@ fn a_second_tracker_on_the_same_file_does_not_start_and_says_why() {
     let store = format!("embedded:{}", dir.path().join("store").display());
     let first = Server::start(&["--store", &store]);
     let second = Command::new(BINARY)
-        .args(["serve", "--listen", "127.0.0.1:0", "--store", &store, "--definitions"])
+        .args(["serve", "--listen", "127.0.0.1:0", "--insecure-no-auth", "--store", &store])
+        .arg("--definitions")
         .arg(definitions())
         .output()
         .unwrap();

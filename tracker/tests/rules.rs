@@ -1,27 +1,33 @@
 //! Recording rules over what the tracker exposes, judged by promtool: from
 //! checkpoints to the ratios that dashboards and alerts read.
 
+#[path = "rules/pages.rs"]
+mod pages;
+#[path = "rules/promtool.rs"]
+mod promtool;
 mod support;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::Path;
-use std::process::Command;
 
 use labkit::definition::{self, Registry};
 use labkit::wire::Timestamp;
+use labkit_tracker::Settings;
 use labkit_tracker::rehearsal::Rehearsal;
-use labkit_tracker::{Settings, rules};
+use labkit_tracker::rules::Rules;
+use pages::{Selector, Shown};
 use serde_json::{Value, json};
 use support::stage::T0;
 
-const PROMTOOL: &str = "/usr/bin/promtool";
 const MINUTE_MS: i64 = 60_000;
 /// The longest window, and some.
 const MINUTES: usize = 400;
 /// The minutes in which half of what ends, ends badly.
 const INCIDENT: std::ops::Range<usize> = 380..MINUTES;
 const WINDOWS: [(&str, usize); 4] = [("5m", 5), ("30m", 30), ("1h", 60), ("6h", 360)];
+/// What is recorded besides, and takes too long to live through here.
+const LONG: [&str; 3] = ["2h", "1d", "3d"];
 const ID: &str = "create_it";
 
 /// Ends of one minute, by the type of the service in which they come about.
@@ -160,18 +166,51 @@ fn gitlabs_ratios_over_our_exposition_are_what_happened() {
     let series = rehearse();
     let dir = tempfile::tempdir().unwrap();
     let ours = dir.path().join("ours.yml");
-    std::fs::write(&ours, rules::recording_rules(&registry())).unwrap();
+    std::fs::write(&ours, Rules::new(&registry()).to_string()).unwrap();
     let gitlabs = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/gitlab/rules.yml");
     assert_ne!(share(5, Minute::apdex), share(360, Minute::apdex), "the windows differ");
     for rules in [ours, gitlabs] {
         let test = dir.path().join("test.yml");
         std::fs::write(&test, unit_test(&rules, &series)).unwrap();
-        let judged = Command::new(PROMTOOL)
-            .args(["test", "rules"])
-            .arg(&test)
-            .output()
-            .unwrap_or_else(|e| panic!("{PROMTOOL} is needed (Debian: prometheus): {e}"));
-        let said = [judged.stdout, judged.stderr].concat();
-        assert!(judged.status.success(), "{}: {}", rules.display(), String::from_utf8_lossy(&said));
+        promtool::judge(&["test", "rules"], &test)
+            .unwrap_or_else(|said| panic!("{}: {said}", rules.display()));
     }
+}
+
+#[test]
+fn each_window_of_a_burn_rate_has_its_ratios_made_the_same_way() {
+    let rules = Rules::new(&registry());
+    let expr = |name: &str| {
+        let mut found = rules.records().filter(|record| record.name == name);
+        let (Some(record), None) = (found.next(), found.next()) else { panic!("{name}: not once") };
+        record.expr.clone()
+    };
+    for sli in ["ops:rate", "error:rate", "apdex:success:rate", "error:ratio", "apdex:ratio"] {
+        let of = |window: &str| expr(&format!("gitlab:user_experience_sli:{sli}_{window}"));
+        for window in LONG {
+            let named = |text: String, window: &str| {
+                let ending = format!("_{window}");
+                text.replace(&format!("[{window}]"), "[w]").replace(&ending, "_w")
+            };
+            assert_eq!(named(of(window), window), named(of("5m"), "5m"), "{sli}");
+        }
+    }
+}
+
+#[test]
+fn all_that_rules_name_stands_on_the_pages_of_a_real_tracker() {
+    let rules = Rules::new(&registry());
+    let families = Shown::start().families();
+    let recorded: BTreeSet<String> = rules.records().map(|record| record.name.clone()).collect();
+    let records = rules.records().map(|record| (record.name.as_str(), &record.expr));
+    let alerts = rules.alerts().map(|alert| (alert.name, &alert.expr));
+    for (name, expr) in records.chain(alerts) {
+        let selectors = Selector::all(expr);
+        assert_eq!(selectors.is_empty(), expr.starts_with("vector("), "{name}: {expr}");
+        for selector in selectors {
+            assert_eq!(selector.missing(&families, &recorded), None, "{name}: {expr}");
+        }
+    }
+    let drifted = Selector::all("rate(labkit_user_experience_outcome_total{outcome=\"lost\"}[5m])");
+    assert!(drifted[0].missing(&families, &recorded).unwrap().contains("lost"), "it can fail");
 }

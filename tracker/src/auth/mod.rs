@@ -32,12 +32,13 @@ use crate::limits::Limits;
 use issuer::Issuer;
 use keys::StaticKeys;
 use outcomes::Outcomes;
-use token::Unverified;
+use token::{Scheme, Unverified};
 
 pub use denied::Denied;
 pub use grant::Grant;
 pub use issuer::IssuerConfig;
 pub use keys::{Key, generate, introduce, sha256_hex};
+pub(crate) use reach::matches;
 pub use reach::{Reach, Scope};
 
 /// The tenant of everybody where nobody has to say who they are.
@@ -84,25 +85,41 @@ impl Auth {
     /// Lets the sender of these headers in, if `wanted` is among what its
     /// credential may do. May wait for an issuer, for three seconds at most.
     pub async fn admit(&self, headers: &HeaderMap, wanted: Scope) -> Result<Grant, Denied> {
+        self.admit_by(headers, Scheme::Bearer, wanted).await
+    }
+
+    /// The same for a page that a browser opens, which can show a key only as
+    /// a password. It is not for anything that changes something: what a browser
+    /// was told once it also sends where another site leads it.
+    pub async fn admit_browser(&self, headers: &HeaderMap) -> Result<Grant, Denied> {
+        self.admit_by(headers, Scheme::BearerOrBasic, Scope::Read).await
+    }
+
+    async fn admit_by(
+        &self,
+        headers: &HeaderMap,
+        scheme: Scheme,
+        wanted: Scope,
+    ) -> Result<Grant, Denied> {
         if self.keys.is_empty() && self.issuers.is_empty() {
             return Ok(self.open.clone());
         }
-        let granted = self.grant(headers).await;
+        let granted = self.grant(headers, scheme).await;
         let granted = granted.and_then(|grant| grant.check(wanted).map(|()| grant));
         self.outcomes.count(&granted);
         granted
     }
 
-    async fn grant(&self, headers: &HeaderMap) -> Result<Grant, Denied> {
-        let credential = token::bearer(headers)?;
-        if let Some(grant) = self.keys.find(credential) {
+    async fn grant(&self, headers: &HeaderMap, scheme: Scheme) -> Result<Grant, Denied> {
+        let credential = token::credential(headers, scheme)?;
+        if let Some(grant) = self.keys.find(&credential) {
             // It claims nothing, so there is nothing that other headers could contradict.
             return Ok(grant.clone());
         }
         if self.issuers.is_empty() {
             return Err(Denied::Unknown);
         }
-        let token = Unverified::read(credential)?;
+        let token = Unverified::read(&credential)?;
         let iss = token.claims.text("iss").ok_or(Denied::Claim("iss".into()))?;
         let issuer = self.issuers.iter().find(|issuer| issuer.iss == iss);
         issuer.ok_or(Denied::UnknownIssuer)?.grant(&token, headers, self.clock.now_ms()).await

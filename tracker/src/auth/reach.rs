@@ -74,9 +74,10 @@ fn allows(patterns: &[String], text: &str) -> bool {
     patterns.is_empty() || patterns.iter().any(|p| matches(p.as_bytes(), text.as_bytes()))
 }
 
-/// Goes back to the last `*` only, so that no pattern costs more than its
+/// Whether the whole of `text` is what `pattern` says, in which `*` stands for
+/// any run of bytes. Goes back to the last `*` only, so that no pattern costs more than its
 /// length times the text's.
-fn matches(pattern: &[u8], text: &[u8]) -> bool {
+pub(crate) fn matches(pattern: &[u8], text: &[u8]) -> bool {
     let (mut p, mut t, mut star) = (0, 0, None);
     while t < text.len() {
         match pattern.get(p) {

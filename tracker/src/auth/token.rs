@@ -1,6 +1,9 @@
 //! From the text of a token to claims that an issuer has signed.
 
+use std::borrow::Cow;
+
 use axum::http::{HeaderMap, header};
+use base64::prelude::{BASE64_STANDARD, Engine as _};
 use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{Algorithm, Header, Validation};
 
@@ -13,22 +16,49 @@ use crate::limits::{CREDENTIAL_BYTES, KID_BYTES};
 /// proving something (RFC 8725, 3.11).
 const TYPES: [&str; 4] = ["JWT", "at+jwt", "application/jwt", "application/at+jwt"];
 
+/// How a credential may be shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Scheme {
+    /// `Authorization: Bearer CREDENTIAL`.
+    Bearer,
+    /// That, or `Basic` with the credential for a password (RFC 7617): what a
+    /// browser can ask its user for.
+    BearerOrBasic,
+}
+
 /// The credential of a request. The scheme's name is case-insensitive (RFC 9110).
-pub(super) fn bearer(headers: &HeaderMap) -> Result<&[u8], Denied> {
+pub(super) fn credential(headers: &HeaderMap, scheme: Scheme) -> Result<Cow<'_, [u8]>, Denied> {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
     let value = values.next().ok_or(Denied::Missing)?.as_bytes();
     if values.next().is_some() {
         return Err(Denied::Ambiguous);
     }
-    let (scheme, credential) = value.split_at_checked(7).ok_or(Denied::Missing)?;
-    let credential = credential.trim_ascii();
-    if !scheme.eq_ignore_ascii_case(b"bearer ") || credential.is_empty() {
-        return Err(Denied::Missing);
-    }
+    let credential = match (strip_scheme(value, b"bearer "), strip_scheme(value, b"basic ")) {
+        (Some(credential), _) => Cow::Borrowed(credential),
+        (_, Some(encoded)) if scheme == Scheme::BearerOrBasic => password(encoded)?,
+        _ => return Err(Denied::Missing),
+    };
     match credential.len() {
-        ..=CREDENTIAL_BYTES => Ok(credential),
+        0 => Err(Denied::Missing),
+        1..=CREDENTIAL_BYTES => Ok(credential),
         _ => Err(Denied::TooLong),
     }
+}
+
+fn strip_scheme<'a>(value: &'a [u8], scheme: &[u8]) -> Option<&'a [u8]> {
+    let (named, rest) = value.split_at_checked(scheme.len())?;
+    named.eq_ignore_ascii_case(scheme).then(|| rest.trim_ascii())
+}
+
+/// Of `user:password` in base64; the user is whoever it likes to be.
+fn password(encoded: &[u8]) -> Result<Cow<'static, [u8]>, Denied> {
+    // A third more than its bytes, and some for the user.
+    if encoded.len() > 2 * CREDENTIAL_BYTES {
+        return Err(Denied::TooLong);
+    }
+    let mut pair = BASE64_STANDARD.decode(encoded).map_err(|_| Denied::Missing)?;
+    let colon = pair.iter().position(|byte| *byte == b':').ok_or(Denied::Missing)?;
+    Ok(Cow::Owned(pair.split_off(colon + 1)))
 }
 
 /// A token as it came: who says so is not known yet.
@@ -99,5 +129,54 @@ fn check(header: &Header) -> Result<(), Denied> {
     match &header.typ {
         Some(typ) if !known(typ) => refuse("typ"),
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(values: &[&str], scheme: Scheme) -> Result<String, Denied> {
+        let mut headers = HeaderMap::new();
+        for value in values {
+            headers.append(header::AUTHORIZATION, value.parse().unwrap());
+        }
+        credential(&headers, scheme).map(|found| String::from_utf8(found.into_owned()).unwrap())
+    }
+
+    fn basic(pair: &str) -> String {
+        format!("Basic {}", BASE64_STANDARD.encode(pair))
+    }
+
+    #[test]
+    fn a_browser_shows_its_key_as_a_password_where_that_is_understood() {
+        for (pair, key) in [("me:labkit_1", "labkit_1"), (":a:b", "a:b"), ("x:é", "é")] {
+            assert_eq!(shown(&[&basic(pair)], Scheme::BearerOrBasic).unwrap(), key);
+            assert_eq!(shown(&[&basic(pair)], Scheme::Bearer), Err(Denied::Missing));
+        }
+        for scheme in [Scheme::Bearer, Scheme::BearerOrBasic] {
+            assert_eq!(shown(&["bEaReR  labkit_1 "], scheme).unwrap(), "labkit_1");
+        }
+    }
+
+    #[test]
+    fn what_is_no_pair_shows_nothing() {
+        let long = basic(&format!("me:{}", "k".repeat(CREDENTIAL_BYTES + 1)));
+        let longer = format!("Basic {}", "=".repeat(2 * CREDENTIAL_BYTES + 1));
+        for (value, denied) in [
+            (&*basic("no colon"), Denied::Missing),
+            (&*basic("nothing:"), Denied::Missing),
+            ("Basic", Denied::Missing),
+            ("Basic ", Denied::Missing),
+            ("Basic !", Denied::Missing),
+            ("Basic bWU6a", Denied::Missing),
+            ("Digest bWU6a2V5", Denied::Missing),
+            (&*long, Denied::TooLong),
+            (&*longer, Denied::TooLong),
+        ] {
+            assert_eq!(shown(&[value], Scheme::BearerOrBasic), Err(denied), "{value:.40}");
+        }
+        let twice = [&*basic("me:a"), "Bearer a"];
+        assert_eq!(shown(&twice, Scheme::BearerOrBasic), Err(Denied::Ambiguous));
     }
 }

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::io::{self, Write};
 use std::sync::Arc;
 
-use crate::limits::{OUTBOX_RETRY, OUTBOX_STEP};
+use crate::limits::{OUTBOX_GATHER, OUTBOX_RETRY, OUTBOX_STEP};
 use crate::store::Pending;
 use crate::tracker::Tracker;
 
@@ -23,6 +23,10 @@ pub(crate) async fn run(tracker: Arc<Tracker>, sink: Sink, shutdown: impl Future
             () = told => {}
             // After a failed write nobody may tell us anything new.
             () = tokio::time::sleep(OUTBOX_RETRY) => {}
+            () = &mut shutdown => break,
+        }
+        tokio::select! {
+            () = tokio::time::sleep(OUTBOX_GATHER) => {}
             () = &mut shutdown => break,
         }
     }

@@ -9,7 +9,7 @@ use labkit::wire::Kind;
 use super::text::Exposition;
 use crate::definitions::Definitions;
 use crate::store::Row;
-use crate::transition::{Anomaly, Cell, DURATION_BOUNDS, Definition, Final};
+use crate::transition::{Anomaly, Cell, DURATION_BOUNDS, Definition, Final, TimeoutReason};
 
 const CHECKPOINTS: &str = "gitlab_user_experience_checkpoint_total";
 const TOTAL: &str = "gitlab_user_experience_total";
@@ -21,6 +21,7 @@ const OPEN: &str = "labkit_user_experience_open";
 const OLDEST: &str = "labkit_user_experience_oldest_age_seconds";
 const RECANTED: &str = "labkit_user_experience_timeout_recanted_total";
 const ANOMALY: &str = "labkit_user_experience_anomaly_total";
+const TIMEOUT: &str = "labkit_user_experience_timeout_total";
 const MISMATCH: &str = "labkit_user_experience_definition_mismatch_total";
 
 /// The numbers of one label set.
@@ -62,7 +63,7 @@ impl<'a> Totals<'a> {
             totals.add_base(definition, &zero);
             types.iter().for_each(|service| totals.add(definition, service, &zero));
         }
-        for (series, row) in rows {
+        for (series, row) in rows.iter().filter(|(series, _)| !series.is_of_instances()) {
             totals.add_base(&series.definition, row);
             totals.add(&series.definition, &series.service, row);
         }
@@ -91,12 +92,12 @@ fn base(definition: &Definition) -> Base<'_> {
 
 /// The page `/metrics/sli`. `oldest` holds the age of each definition's oldest
 /// unfinished experience, in seconds.
-pub fn render(totals: &Totals<'_>, oldest: &BTreeMap<Arc<str>, f64>) -> String {
+pub fn render(totals: &Totals<'_>, oldest: &BTreeMap<Arc<str>, f64>) -> Exposition {
     let mut page = Exposition::default();
     by_type(totals, &mut page);
     by_base(totals, &mut page);
     by_id(totals, oldest, &mut page);
-    page.finish()
+    page
 }
 
 fn by_type(totals: &Totals<'_>, page: &mut Exposition) {
@@ -162,6 +163,13 @@ fn by_id(totals: &Totals<'_>, oldest: &BTreeMap<Arc<str>, f64>, page: &mut Expos
     for (id, _) in totals.by_id() {
         let age = oldest.get(id).copied().unwrap_or(0.0);
         page.sample(OLDEST, &[("user_experience_id", id)], age);
+    }
+    page.family(TIMEOUT, "counter", "Timeouts, by what is known of who started them.");
+    for (id, row) in totals.by_id() {
+        for reason in TimeoutReason::ALL {
+            let labels = [("user_experience_id", id), ("reason", reason.as_str())];
+            page.sample(TIMEOUT, &labels, row.get(Cell::Timeout(reason)));
+        }
     }
     let help = "Timeouts whose end arrived after all and had been in time.";
     single(totals, page, RECANTED, help, Cell::Recanted);

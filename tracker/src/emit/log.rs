@@ -1,10 +1,18 @@
 //! Events as log lines: one JSON object each, on one line whatever is in it.
 
-use std::fmt::{Display, Write as _};
+#[cfg(test)]
+mod tests;
 
-use labkit::wire::{Kind, Meta, Timestamp};
+use std::fmt::Write as _;
+use std::ops::Range;
+use std::sync::Arc;
 
-use crate::transition::{Event, EventKind, Final, Identity};
+use labkit::wire::{CorrelationId, Kind, Meta, Timestamp};
+
+use crate::transition::{Definition, Event, EventKind, Final, Identity};
+
+/// Room for nearly every line.
+const LINE_BYTES: usize = 768;
 
 /// The keys that belong to the line. An extra of the same name stands under
 /// `meta`, and so does one that is called `meta`.
@@ -34,50 +42,169 @@ const OWN_KEYS: [&str; 23] = [
     "meta",
 ];
 
-/// The line of `event`, without a line end. The same event makes the same line
-/// and the same `event_id` each time.
-pub fn line(identity: &Identity, event: &Event<'_>, time: i64) -> String {
-    let ends = matches!(event.kind, EventKind::Success | EventKind::Failure | EventKind::Discarded);
-    let mut line = Line::new();
-    line.time("time", Some(time));
-    line.text("severity", severity(event.kind));
-    line.text("event_id", &event_id(identity, event.sequence));
-    line.text("event", event.kind.as_str());
-    line.optional("checkpoint", event.checkpoint.map(Kind::as_str));
-    line.optional("checkpoint_category", event.category.as_deref());
-    line.optional("checkpoint_action", event.category.as_deref());
-    line.text("user_experience_id", &identity.user_experience_id);
-    line.plain("correlation_id", Some(Quoted(identity.correlation_id)));
-    line.text("feature_category", &event.definition.feature_category);
-    line.text("urgency", &event.definition.urgency);
-    line.text("type", &event.service);
-    line.time("start_time", event.start_time);
-    line.time("checkpoint_time", event.checkpoint_time);
-    line.time("end_time", event.end_time);
-    line.plain("elapsed_time_s", event.span.map(|span| seconds(span.us)));
-    line.plain("urgency_threshold_s", Some(seconds(event.definition.threshold_us)));
-    line.plain("success", event.apdex);
-    line.plain("error", event.outcome.filter(|_| ends).and_then(is_error));
-    if ends && event.outcome == Some(Final::Error) {
-        line.optional("error_message", event.reason.as_deref());
-    }
-    line.optional("outcome", event.outcome.map(Final::as_str));
-    line.optional("reason", event.reason.as_deref());
-    if let Some(meta) = event.meta.as_deref() {
-        line.extras(meta);
-    }
-    line.finish()
+/// Writes lines one behind the other into one text: an allocation each would
+/// cost more than the writing.
+#[derive(Debug)]
+pub struct Writer {
+    text: String,
+    /// When what the lines tell came about.
+    time: Moment,
+    /// The last time within a line; the next one is the same, half of the time.
+    last: Moment,
+    /// What the last line had in common with most of the others.
+    names: Option<Names>,
 }
 
-/// Stable over deliveries, and different for all events of all tenants.
-fn event_id(identity: &Identity, sequence: u32) -> String {
+/// What lines say of a definition and whoever sends its checkpoints.
+#[derive(Debug)]
+struct Names {
+    tenant: Arc<str>,
+    id: Arc<str>,
+    definition: Arc<Definition>,
+    service: Arc<str>,
+    /// The middle of the event's id.
+    hash: String,
+    /// The members from category to type.
+    members: String,
+    threshold: String,
+}
+
+/// A point in time and its text.
+#[derive(Clone, Debug)]
+struct Moment {
+    millis: i64,
+    text: String,
+}
+
+impl Moment {
+    fn new(millis: i64) -> Self {
+        Moment { millis, text: Timestamp::from_millis(millis).to_string() }
+    }
+
+    fn set(&mut self, millis: i64) -> &str {
+        if millis != self.millis {
+            let mut room = [0; Timestamp::TEXT];
+            self.millis = millis;
+            self.text.clear();
+            self.text.push_str(Timestamp::from_millis(millis).encode(&mut room));
+        }
+        &self.text
+    }
+}
+
+/// A place in the writer's text.
+pub type Place = Range<usize>;
+
+impl Writer {
+    /// A writer with room for so many lines that came about at `time`.
+    pub fn new(lines: usize, time: i64) -> Self {
+        let time = Moment::new(time);
+        let (text, last) = (String::with_capacity(lines * LINE_BYTES), time.clone());
+        Writer { text, time, last, names: None }
+    }
+
+    /// All lines, of which [`Writer::line`] told the places.
+    pub fn finish(mut self) -> String {
+        // Lines may wait long, and the room of those that never came with them.
+        if self.text.len() < self.text.capacity() / 2 {
+            self.text.shrink_to_fit();
+        }
+        self.text
+    }
+
+    /// Writes the line of `event`, and where it stands. The same event makes the
+    /// same line and the same `event_id` each time.
+    pub fn line(&mut self, identity: &Identity, event: &Event<'_>) -> Place {
+        let begin = self.text.len();
+        let names = Names::of(self.names.take(), identity, event);
+        self.write(identity, event, &names);
+        self.names = Some(names);
+        begin..self.text.len()
+    }
+
+    fn write(&mut self, identity: &Identity, event: &Event<'_>, names: &Names) {
+        let mut room = [0; CorrelationId::TEXT];
+        let correlation_id = identity.correlation_id.encode(&mut room);
+        let ends =
+            matches!(event.kind, EventKind::Success | EventKind::Failure | EventKind::Discarded);
+        let (mut line, last) = (Line(&mut self.text), &mut self.last);
+        line.raw("{\"time\":\"", &self.time.text);
+        line.raw("\",\"severity\":\"", severity(event.kind));
+        line.raw("\",\"event_id\":\"", correlation_id);
+        line.raw(&names.hash, itoa::Buffer::new().format(event.sequence));
+        line.raw("\",\"event\":\"", event.kind.as_str());
+        line.0.push('"');
+        line.word(",\"checkpoint\":\"", event.checkpoint.map(Kind::as_str));
+        line.text(",\"checkpoint_category\":", event.category.as_deref());
+        line.text(",\"checkpoint_action\":", event.category.as_deref());
+        line.text(",\"user_experience_id\":", Some(&identity.user_experience_id));
+        line.word(",\"correlation_id\":\"", Some(correlation_id));
+        line.0.push_str(&names.members);
+        line.time(",\"start_time\":\"", event.start_time, last);
+        line.time(",\"checkpoint_time\":\"", event.checkpoint_time, last);
+        line.time(",\"end_time\":\"", event.end_time, last);
+        line.seconds(",\"elapsed_time_s\":", event.span.map(|span| span.us));
+        line.raw(",\"urgency_threshold_s\":", &names.threshold);
+        line.boolean(",\"success\":", event.apdex);
+        line.boolean(",\"error\":", event.outcome.filter(|_| ends).and_then(is_error));
+        if ends && event.outcome == Some(Final::Error) {
+            line.text(",\"error_message\":", event.reason.as_deref());
+        }
+        line.word(",\"outcome\":\"", event.outcome.map(Final::as_str));
+        line.text(",\"reason\":", event.reason.as_deref());
+        if let Some(meta) = event.meta.as_deref() {
+            line.extras(meta);
+        }
+        line.0.push('}');
+    }
+}
+
+impl Names {
+    fn of(last: Option<Names>, identity: &Identity, event: &Event<'_>) -> Self {
+        let same = |names: &Names| {
+            Arc::ptr_eq(&names.definition, &event.definition)
+                && alike(&names.service, &event.service)
+                && alike(&names.tenant, &identity.tenant)
+                && alike(&names.id, &identity.user_experience_id)
+        };
+        last.filter(same).unwrap_or_else(|| Names::new(identity, event))
+    }
+
+    fn new(identity: &Identity, event: &Event<'_>) -> Self {
+        let (definition, mut members, mut threshold) =
+            (&event.definition, String::new(), String::new());
+        let mut line = Line(&mut members);
+        line.text(",\"feature_category\":", Some(&definition.feature_category));
+        line.text(",\"urgency\":", Some(&definition.urgency));
+        line.text(",\"type\":", Some(&event.service));
+        Line(&mut threshold).seconds("", Some(definition.threshold_us));
+        Names {
+            tenant: identity.tenant.clone(),
+            id: identity.user_experience_id.clone(),
+            definition: definition.clone(),
+            service: event.service.clone(),
+            hash: hash(identity),
+            members,
+            threshold,
+        }
+    }
+}
+
+/// Nearly always the very same text.
+fn alike(one: &Arc<str>, other: &Arc<str>) -> bool {
+    Arc::ptr_eq(one, other) || one == other
+}
+
+/// What makes an event's id stable over deliveries and yet different for all
+/// events of all tenants, between the correlation id and the event's number.
+fn hash(identity: &Identity) -> String {
     // FNV-1a: a fixed recipe, unlike the standard library's hasher.
     let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
     let named = identity.tenant.bytes().chain([0]).chain(identity.user_experience_id.bytes());
     for byte in named {
         hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
     }
-    format!("{}-{hash:016x}-{sequence}", identity.correlation_id)
+    format!("-{hash:016x}-")
 }
 
 fn severity(kind: EventKind) -> &'static str {
@@ -97,92 +224,111 @@ fn is_error(outcome: Final) -> Option<bool> {
     }
 }
 
-fn seconds(us: i64) -> f64 {
-    us as f64 / 1e6
-}
+/// A line under construction. Members come as the text in front of their value,
+/// which is ours and needs no escapes, and the value, if there is one.
+struct Line<'t>(&'t mut String);
 
-/// Text of our own that needs no escapes.
-struct Quoted<T>(T);
-
-impl<T: Display> Display for Quoted<T> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "\"{}\"", self.0)
-    }
-}
-
-struct Line(String);
-
-impl Line {
-    fn new() -> Self {
-        let mut text = String::with_capacity(768);
-        text.push('{');
-        Line(text)
+impl Line<'_> {
+    /// Two texts of our own.
+    fn raw(&mut self, before: &str, value: &str) {
+        self.0.push_str(before);
+        self.0.push_str(value);
     }
 
-    /// A key of ours, which needs no escapes.
-    fn key(&mut self, key: &str) {
-        self.separate();
-        self.0.push('"');
-        self.0.push_str(key);
-        self.0.push_str("\":");
-    }
-
-    /// A key of a caller's.
-    fn foreign_key(&mut self, key: &str) {
-        self.separate();
-        push_quoted(&mut self.0, key);
-        self.0.push(':');
-    }
-
-    fn separate(&mut self) {
-        if self.0.len() > 1 {
-            self.0.push(',');
-        }
-    }
-
-    fn text(&mut self, key: &str, value: &str) {
-        self.key(key);
-        push_quoted(&mut self.0, value);
-    }
-
-    fn optional(&mut self, key: &str, value: Option<&str>) {
+    /// A text of our own; the opening quote stands in front of it.
+    fn word(&mut self, before: &str, value: Option<&str>) {
         if let Some(value) = value {
-            self.text(key, value);
+            self.raw(before, value);
+            self.0.push('"');
         }
     }
 
-    fn time(&mut self, key: &str, millis: Option<i64>) {
-        self.plain(key, millis.map(|millis| Quoted(Timestamp::from_millis(millis))));
-    }
-
-    /// A value whose text is JSON already.
-    fn plain(&mut self, key: &str, value: Option<impl Display>) {
+    /// Anybody's text.
+    fn text(&mut self, before: &str, value: Option<&str>) {
         if let Some(value) = value {
-            self.key(key);
-            // Writing to a String cannot fail.
-            let _ = write!(self.0, "{value}");
+            self.0.push_str(before);
+            push_quoted(self.0, value);
         }
+    }
+
+    fn time(&mut self, before: &str, millis: Option<i64>, last: &mut Moment) {
+        self.word(before, millis.map(|millis| last.set(millis)));
+    }
+
+    fn boolean(&mut self, before: &str, value: Option<bool>) {
+        if let Some(value) = value {
+            self.raw(before, if value { "true" } else { "false" });
+        }
+    }
+
+    /// Microseconds as seconds, with as many digits as they need.
+    fn seconds(&mut self, before: &str, us: Option<i64>) {
+        let Some(us) = us else { return };
+        self.raw(before, itoa::Buffer::new().format(us / 1_000_000));
+        let (mut fraction, mut digits) = ((us % 1_000_000).unsigned_abs(), 6);
+        if fraction == 0 {
+            return;
+        }
+        while fraction % 10 == 0 {
+            (fraction, digits) = (fraction / 10, digits - 1);
+        }
+        // Writing to a String cannot fail.
+        let _ = write!(self.0, ".{fraction:0digits$}");
     }
 
     /// Extras flat, and those whose names are taken in an object of their own.
     fn extras(&mut self, meta: &str) {
-        let Ok(meta) = Meta::parse(meta) else { return };
-        let mut taken = Line(String::from("{"));
-        for (key, value) in meta.entries() {
-            let line = if OWN_KEYS.contains(&key.as_ref()) { &mut taken } else { &mut *self };
-            line.foreign_key(&key);
-            push_json(&mut line.0, value.get());
-        }
-        if taken.0.len() > 1 {
-            let taken = taken.finish();
-            self.plain("meta", Some(taken));
+        match untaken(meta) {
+            Some("") => {}
+            Some(members) => self.raw(",", members),
+            None => self.sorted_extras(meta),
         }
     }
 
-    fn finish(mut self) -> String {
-        self.0.push('}');
-        self.0
+    fn sorted_extras(&mut self, meta: &str) {
+        let Ok(meta) = Meta::parse(meta) else { return };
+        let mut taken = String::new();
+        for (key, value) in meta.entries() {
+            let line = if OWN_KEYS.contains(&key.as_ref()) { &mut taken } else { &mut *self.0 };
+            line.push(',');
+            push_quoted(line, &key);
+            line.push(':');
+            push_json(line, value.get());
+        }
+        if !taken.is_empty() {
+            self.raw(",\"meta\":{", &taken[1..]);
+            self.0.push('}');
+        }
     }
+}
+
+/// The members of `meta` as they stand there, if all of them can stand in the
+/// line like that: the keys are not ours, and there is nothing to escape. It is
+/// JSON for certain, and so a quote opens or closes a string.
+fn untaken(meta: &str) -> Option<&str> {
+    let members = meta.strip_prefix('{')?.strip_suffix('}')?;
+    if !is_plain_json(members) {
+        return None;
+    }
+    let mut rest = members;
+    while let Some((_, key)) = rest.split_once('"') {
+        let (key, value) = key.split_once('"')?;
+        if OWN_KEYS.contains(&key) {
+            return None;
+        }
+        let value = value.split_once(':')?.1.trim_start();
+        rest = match value.strip_prefix('"') {
+            Some(text) => text.split_once('"')?.1,
+            None => value,
+        };
+    }
+    Some(members.trim())
+}
+
+/// JSON text without a control, an escape or a letter that needs one.
+fn is_plain_json(json: &str) -> bool {
+    // Without a branch for each byte, so that the compiler takes many at once.
+    json.bytes().fold(true, |plain, byte| plain & matches!(byte, b' '..=b'~') & (byte != b'\\'))
 }
 
 /// Text that stands in JSON, and on a line, as it is; nearly all of it.
@@ -234,110 +380,4 @@ fn breaks_a_line(c: char) -> bool {
 
 fn push_escape(out: &mut String, c: char) {
     let _ = write!(out, "\\u{:04x}", u32::from(c));
-}
-
-#[cfg(test)]
-mod tests {
-    use std::borrow::Cow;
-    use std::sync::Arc;
-
-    use serde_json::{Value, json};
-
-    use super::*;
-    use crate::transition::{Definition, Span};
-
-    fn event(meta: Option<&str>) -> Event<'_> {
-        Event {
-            sequence: 2,
-            kind: EventKind::Failure,
-            definition: Arc::new(Definition {
-                id: "create_it".into(),
-                feature_category: "making".into(),
-                urgency: "sync_fast".into(),
-                threshold_us: 2_000_000,
-                ttl_ms: 60_000,
-            }),
-            service: "web".into(),
-            checkpoint: Some(Kind::End),
-            category: Some(Cow::Borrowed("done")),
-            checkpoint_time: Some(1_500),
-            start_time: Some(0),
-            end_time: Some(1_500),
-            span: Some(Span { us: 1_500_000, clamped: false, skewed: false }),
-            apdex: None,
-            outcome: Some(Final::Error),
-            reason: Some(Cow::Borrowed("disk full")),
-            meta: meta.map(Cow::Borrowed),
-        }
-    }
-
-    fn identity() -> Identity {
-        Identity {
-            tenant: "default".into(),
-            user_experience_id: "create_it".into(),
-            correlation_id: "01HZZZZZZZZZZZZZZZZZZZZZZZ".parse().unwrap(),
-        }
-    }
-
-    fn parsed(meta: Option<&str>) -> Value {
-        serde_json::from_str(&line(&identity(), &event(meta), 2_000)).unwrap()
-    }
-
-    #[test]
-    fn a_line_has_exactly_the_keys_of_the_specification() {
-        let mut line = parsed(None);
-        let id = line["event_id"].take();
-        assert!(id.as_str().unwrap().starts_with("01HZZZZZZZZZZZZZZZZZZZZZZZ-"), "{id}");
-        assert_eq!(
-            line,
-            json!({
-                "time": "1970-01-01T00:00:02.000Z", "severity": "ERROR", "event_id": null,
-                "event": "failure", "checkpoint": "end", "checkpoint_category": "done",
-                "checkpoint_action": "done", "user_experience_id": "create_it",
-                "correlation_id": "01HZZZZZZZZZZZZZZZZZZZZZZZ", "feature_category": "making",
-                "urgency": "sync_fast", "type": "web", "start_time": "1970-01-01T00:00:00.000Z",
-                "checkpoint_time": "1970-01-01T00:00:01.500Z",
-                "end_time": "1970-01-01T00:00:01.500Z", "elapsed_time_s": 1.5,
-                "urgency_threshold_s": 2, "error": true, "error_message": "disk full",
-                "outcome": "error", "reason": "disk full"
-            })
-        );
-    }
-
-    #[test]
-    fn extras_stand_flat_and_those_with_taken_names_under_meta() {
-        let line = parsed(Some(r#"{"project_id":7,"time":"noon","meta":null,"a":"b"}"#));
-        assert_eq!((&line["project_id"], &line["a"]), (&json!(7), &json!("b")));
-        assert_eq!(line["meta"], json!({"time": "noon", "meta": null}));
-        assert_eq!(line["time"], "1970-01-01T00:00:02.000Z");
-    }
-
-    #[test]
-    fn nothing_that_a_caller_sends_breaks_the_line() {
-        let nasty = "a\u{2028}b\u{2029}c\u{85}d\u{7f}e";
-        let meta = format!(r#"{{"k{nasty}":"\r\n\u0000{nasty}"}}"#);
-        let mut event = event(Some(&meta));
-        event.reason = Some(Cow::Borrowed("x\r\n\t\0\"\\\u{1b}[31m\u{2028}y"));
-        let line = line(&identity(), &event, 0);
-        assert!(!line.chars().any(breaks_a_line), "{line:?}");
-        let value: Value = serde_json::from_str(&line).unwrap();
-        assert_eq!(value["reason"], "x\r\n\t\0\"\\\u{1b}[31m\u{2028}y");
-        assert_eq!(value[format!("k{nasty}")], format!("\r\n\0{nasty}"));
-    }
-
-    #[test]
-    fn event_ids_differ_by_tenant_definition_and_sequence_and_repeat_otherwise() {
-        let base = identity();
-        let tenant = Identity { tenant: "other".into(), ..base.clone() };
-        let definition = Identity { user_experience_id: "other".into(), ..base.clone() };
-        let ids = [
-            event_id(&base, 1),
-            event_id(&base, 2),
-            event_id(&tenant, 1),
-            event_id(&definition, 1),
-        ];
-        let distinct: std::collections::HashSet<_> = ids.iter().collect();
-        assert_eq!(distinct.len(), 4);
-        assert_eq!(ids[0], event_id(&base, 1));
-    }
 }

@@ -3,6 +3,7 @@
 pub(crate) mod delivery;
 pub mod exposition;
 pub mod log;
+pub(crate) mod sdk;
 mod text;
 
 pub use text::Exposition;

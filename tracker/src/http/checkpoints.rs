@@ -5,8 +5,9 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
+use super::Shared;
+use super::body::{self, Unread};
 use super::problem::Problem;
-use super::{Shared, body};
 use crate::auth::Scope;
 use crate::ingest::Ingested;
 
@@ -34,7 +35,15 @@ async fn take_in(
     if let Some(wait) = grant.bucket.as_ref().and_then(|bucket| bucket.wait(clock.now_ms())) {
         return Err(Problem::throttled(wait));
     }
-    let text = body::read(headers, body, &shared.tracker.limits).await?;
+    let held = shared.gate.hold();
+    let (text, _held) = body::read(headers, body, &shared.tracker.limits, held).await.map_err(
+        |unread| match unread {
+            Unread::Refused(problem) => problem,
+            Unread::Shed(reason) => shared.gate.turn_away(reason),
+        },
+    )?;
+    let _place = shared.gate.enter().await;
+    let text = shared.redact.apply(text);
     let received = clock.now_ms();
     let ingested = shared.tracker.ingest_within(&grant.tenant, &grant.reach, &text, received).await;
     if let Some(bucket) = &grant.bucket {

@@ -12,7 +12,7 @@ use super::problem::Problem;
 use crate::auth::Scope;
 use crate::limits::LISTED;
 use crate::transition::{Identity, Stored};
-use crate::view::View;
+use crate::view::{View, is_stale};
 
 /// The query parameters of the list.
 #[derive(Debug, Deserialize)]
@@ -60,12 +60,12 @@ pub(super) async fn list(
     Ok(Json(Listed { experiences: experiences.collect() }))
 }
 
-/// Unfinished; a stale one also took longer than its threshold already.
+/// Unfinished, and if wanted also stale.
 fn is_listed(stored: &Stored, now: i64, only_stale: bool) -> bool {
-    let (Stored::Whole(record), Some(began)) = (stored, stored.unfinished_since()) else {
-        return false;
-    };
-    !only_stale || (now - began).saturating_mul(1_000) > record.definition.threshold_us
+    match only_stale {
+        true => is_stale(stored, now),
+        false => stored.unfinished_since().is_some(),
+    }
 }
 
 pub(super) async fn show(

@@ -9,11 +9,15 @@ use axum::response::{IntoResponse, Response};
 use labkit::wire::{BodyError, Rejection};
 use serde::Serialize;
 
+use super::gate::Shed;
 use crate::admission::{too_deep, too_many};
 use crate::auth::Denied;
 use crate::ingest::{Refusal, short};
 use crate::limits::RETRY_AFTER_S;
 use crate::store::StoreError;
+
+/// RFC 7617; the password is a key.
+const ASK_USER: &str = "Basic realm=\"labkit-tracker\", charset=\"UTF-8\"";
 
 /// One error answer.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -35,6 +39,9 @@ pub struct Problem {
     /// When to come again, for `Retry-After`.
     #[serde(skip)]
     retry_after_s: u32,
+    /// A browser may ask its user for a key.
+    #[serde(skip)]
+    asks_user: bool,
 }
 
 impl Problem {
@@ -48,6 +55,7 @@ impl Problem {
             code: None,
             field: None,
             retry_after_s: RETRY_AFTER_S,
+            asks_user: false,
         }
     }
 
@@ -57,6 +65,30 @@ impl Problem {
         let detail = "this credential has sent more than `credential_rate` allows; nothing of \
                       this request was taken in";
         Problem { retry_after_s, ..Self::new(StatusCode::TOO_MANY_REQUESTS, detail) }
+    }
+
+    /// There is no place for it, or no time.
+    pub(super) fn overloaded(reason: Shed) -> Self {
+        let limit = reason.limit();
+        let detail = match reason {
+            Shed::Peer => "this address has as many connections as one may have",
+            Shed::Requests => "as many requests are in work as may be; this one was not looked at",
+            Shed::Bodies => "there is no memory for another body now; this one was not looked at",
+            Shed::TotalTimeout => "it took too long; whether it had its effect is open",
+            Shed::BodyTimeout => "the body did not arrive in time",
+            Shed::HeadTimeout => "the head did not arrive in time",
+        };
+        let status = match reason {
+            Shed::Peer => StatusCode::TOO_MANY_REQUESTS,
+            Shed::BodyTimeout | Shed::HeadTimeout => StatusCode::REQUEST_TIMEOUT,
+            Shed::Requests | Shed::Bodies | Shed::TotalTimeout => StatusCode::SERVICE_UNAVAILABLE,
+        };
+        Self::new(status, format!("{detail} (`{limit}`); send it again"))
+    }
+
+    /// The same on a page: a browser then asks its user, and comes again.
+    pub(super) fn on_page(self) -> Self {
+        Problem { asks_user: self.status_code() == StatusCode::UNAUTHORIZED, ..self }
     }
 
     pub(super) fn not_found(detail: &str) -> Self {
@@ -147,6 +179,9 @@ impl IntoResponse for Problem {
         let headers = response.headers_mut();
         if let Some(challenge) = self.challenge() {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+        }
+        if self.asks_user {
+            headers.append(header::WWW_AUTHENTICATE, HeaderValue::from_static(ASK_USER));
         }
         if let StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS = self.status_code()
         {

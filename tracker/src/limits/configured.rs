@@ -12,8 +12,9 @@ use labkit::wire::limits::{
 use serde::Deserialize;
 
 use super::{
-    BODY_TIMEOUT, COMPRESSION_RATIO, CONNECTIONS, CREDENTIAL_BURST, CREDENTIAL_RATE, HEAD_TIMEOUT,
-    LEARNED_TYPES, LISTED_MOST, OUTBOX_LINES, SHUTDOWN_GRACE, TOMBSTONE_MS, WHOLE_MS,
+    BODIES_BYTES, BODY_TIMEOUT, COMPRESSION_RATIO, CONNECTIONS, CONNECTIONS_PER_PEER,
+    CREDENTIAL_BURST, CREDENTIAL_RATE, HEAD_BYTES, HEAD_TIMEOUT, IDLE_TIMEOUT, LEARNED_TYPES,
+    LISTED_MOST, OUTBOX_LINES, REQUESTS, SHUTDOWN_GRACE, TOMBSTONE_MS, TOTAL_TIMEOUT, WHOLE_MS,
 };
 
 const HOUR_MS: i64 = 3_600_000;
@@ -67,12 +68,26 @@ limits! {
     sent_at_ms: i64 = SENT_AT_MS, 60_000..=TOMBSTONE_MS;
     /// Decompressed to compressed size of a body.
     compression_ratio: usize = COMPRESSION_RATIO, 1..=1_000;
+    /// Bytes of a request's head.
+    head_bytes: usize = HEAD_BYTES, 8 * 1_024..=1_024 * 1_024;
     /// Time for a request's head.
     head_timeout_ms: u64 = HEAD_TIMEOUT.as_millis() as u64, 1..=LONGEST_TIMEOUT_MS;
     /// Time for a request's body.
     body_timeout_ms: u64 = BODY_TIMEOUT.as_millis() as u64, 1..=LONGEST_TIMEOUT_MS;
+    /// Time for a kept connection's next request, and for the client to read.
+    idle_timeout_ms: u64 = IDLE_TIMEOUT.as_millis() as u64, 1..=LONGEST_TIMEOUT_MS;
+    /// Time from a request's head to its answer.
+    total_timeout_ms: u64 = TOTAL_TIMEOUT.as_millis() as u64, 1..=LONGEST_TIMEOUT_MS;
     /// Connections at once.
     connections: usize = CONNECTIONS, 1..=1_000_000;
+    /// Connections of one address (of IPv6: one /64). Where a proxy on another
+    /// machine leads everybody here, that is all of them: set it to `connections`.
+    /// This machine's own address is not counted.
+    connections_per_peer: usize = CONNECTIONS_PER_PEER, 1..=1_000_000;
+    /// Requests in work at once; the next one is answered 503.
+    requests: usize = REQUESTS, 1..=100_000;
+    /// Bytes of all bodies under way; above it the next one is answered 503.
+    bodies_bytes: usize = BODIES_BYTES, 64 * 1_024..=1 << 32;
     /// Time for requests, and then for the event log, to finish at shutdown.
     shutdown_grace_ms: u64 = SHUTDOWN_GRACE.as_millis() as u64, 1..=LONGEST_TIMEOUT_MS;
     /// Log lines that may wait.
@@ -91,6 +106,13 @@ impl Limits {
     /// Names the first limit that cannot be, and what could.
     pub fn check(&self) -> Result<(), String> {
         self.check_ranges()?;
+        if self.bodies_bytes < self.body_bytes {
+            return Err(format!(
+                "bodies_bytes = {}: expected at least body_bytes = {}, or a body of that size \
+                 would be put off for ever",
+                self.bodies_bytes, self.body_bytes
+            ));
+        }
         let (age, sent_at) = (self.acceptance_age_ms, self.sent_at_ms);
         // What is forgotten sooner than it can be sent again would be counted twice.
         let most = TOMBSTONE_MS - WHOLE_MS;
@@ -113,6 +135,16 @@ impl Limits {
         Duration::from_millis(self.body_timeout_ms)
     }
 
+    /// Time for a kept connection's next request, and for the client to read.
+    pub fn idle_timeout(&self) -> Duration {
+        Duration::from_millis(self.idle_timeout_ms)
+    }
+
+    /// Time from a request's head to its answer.
+    pub fn total_timeout(&self) -> Duration {
+        Duration::from_millis(self.total_timeout_ms)
+    }
+
     /// Time for what is under way at shutdown.
     pub fn shutdown_grace(&self) -> Duration {
         Duration::from_millis(self.shutdown_grace_ms)
@@ -132,6 +164,12 @@ mod tests {
     fn a_limit_out_of_its_range_is_named_with_what_could_be() {
         let limits = Limits { batch_items: 501, ..Limits::default() };
         assert_eq!(limits.check().unwrap_err(), "batch_items = 501: expected 1 to 500");
+    }
+
+    #[test]
+    fn there_is_room_for_one_body_at_least() {
+        let limits = Limits { bodies_bytes: 512 * 1024, ..Limits::default() };
+        assert!(limits.check().unwrap_err().starts_with("bodies_bytes = 524288: expected"));
     }
 
     #[test]

@@ -4,12 +4,16 @@
 mod bucket;
 mod buckets;
 mod configured;
+mod descriptors;
+mod peers;
 
 use std::time::Duration;
 
 pub(crate) use bucket::Bucket;
 pub(crate) use buckets::Buckets;
 pub use configured::Limits;
+pub(crate) use descriptors::make_room;
+pub(crate) use peers::Peers;
 
 /// The reorder window R: how far apart two deliveries of one experience may
 /// be swapped, and how long an end waits for a start that has not arrived.
@@ -47,6 +51,18 @@ pub const WHOLE_MS: i64 = 3_600_000;
 /// of `sent_at` tolerance, and the hour above.
 pub const TOMBSTONE_MS: i64 = 37 * 3_600_000;
 
+/// How long nothing may be heard of an SDK instance before it counts as gone:
+/// two of its heartbeats, and the time of a request.
+pub const INSTANCE_SILENT_MS: i64 = 50_000;
+/// How long it is remembered after that, to tell who owned what times out later.
+pub const INSTANCE_KEPT_MS: i64 = 2 * 3_600_000;
+/// And if it held checkpoints, which a spool may bring within their acceptance age.
+pub const INSTANCE_OWING_MS: i64 = 25 * 3_600_000;
+/// How often what was heard of instances is written down.
+pub const INSTANCE_BEAT_MS: i64 = 1_000;
+/// Instances that are heard of within that time; of more, some are not written down.
+pub const INSTANCES_HEARD: usize = 20_000;
+
 /// Values of the label `type` that are learned where no list is configured.
 pub const LEARNED_TYPES: usize = 64;
 /// What an experience can have lasted at most, by its own word: a year. One
@@ -63,12 +79,19 @@ pub const SHARDS: usize = 16;
 pub const OUTBOX_LINES: usize = 100_000;
 /// Lines of one write to the event log.
 pub const OUTBOX_STEP: usize = 2_000;
+/// How long the first line of a write waits for others: a thread is woken for
+/// each write, which costs as much as a hundred lines.
+pub const OUTBOX_GATHER: Duration = Duration::from_millis(5);
 /// How long to wait after the event log could not be written.
 pub const OUTBOX_RETRY: Duration = Duration::from_secs(1);
 
 /// Changes of one transaction of the embedded store: at ten microseconds
 /// each this bounds how long the last one waits for the first.
 pub const STORE_GROUP: usize = 4_096;
+/// How long a transaction of the embedded store waits for company at most,
+pub const STORE_GATHER: Duration = Duration::from_millis(5);
+/// and how often it looks for it.
+pub const STORE_LOOK: Duration = Duration::from_micros(100);
 /// Callers that wait for the embedded store's writer before the next one has
 /// to wait for a place.
 pub const STORE_QUEUE: usize = 1_024;
@@ -85,18 +108,43 @@ pub const STORE_CACHE_BYTES: usize = 256 * 1024 * 1024;
 /// Decompressed to compressed size of a body: honest batches stay below 15,
 /// since every checkpoint has random ids; a bomb reaches 1,000.
 pub const COMPRESSION_RATIO: usize = 20;
-/// Time for a request's head, and for the next request on a kept connection.
-pub const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+/// Bytes of a request's head: a credential of the largest size eight times over.
+/// Also how much of a body is read at once, and so what a connection can hold.
+pub const HEAD_BYTES: usize = 64 * 1024;
+/// Time for a request's head, from its first byte; it fits into one packet.
+pub const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a kept connection may be silent, and an answer unread. Longer than
+/// the 60 s of common proxies, so that it is they who close: a request that
+/// meets a close on its way would be their 502.
+pub const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
 /// Time for a request's body: 1 MiB at 35 KB/s.
 pub const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+/// Time for a request, from the end of its head to the beginning of its answer:
+/// an issuer's keys, the body, and a store that takes its time.
+pub const TOTAL_TIMEOUT: Duration = Duration::from_secs(60);
 /// Bytes of a refused body that are still read, and thrown away: many clients
 /// write all before they read, and to close on them would cost them the answer.
 pub const DRAINED_BYTES: usize = 8 * 1024 * 1024;
+/// And for how long: to wait for a slow one is no use to anybody.
+pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
+/// Requests that are worked on at once, body and all. A store that answers
+/// within 10 ms takes 50,000 a second through these; one that stands still
+/// should be felt by clients, which wait, and not by this machine's memory.
+pub const REQUESTS: usize = 512;
+/// Bytes of all bodies together, from their first byte to their answer: so much
+/// memory do they hold however many come at once, and however slowly.
+pub const BODIES_BYTES: usize = 256 * 1024 * 1024;
 /// Bytes of a refusal's detail: enough for every sentence of ours; some quote
 /// a client's key, which can be as long as its body.
 pub const DETAIL_BYTES: usize = 240;
-/// Connections at once; the next one waits in the listen queue.
-pub const CONNECTIONS: usize = 2_048;
+/// Connections at once; the next one waits in the listen queue. 256 MiB at most
+/// if each sends a head as long as one may be.
+pub const CONNECTIONS: usize = 4_096;
+/// Descriptors beside those of connections: the store, logs, issuers, Redis.
+pub const DESCRIPTORS: u64 = 256;
+/// Of one address, be it a machine or a proxy with thousands behind it: half of
+/// all, so that nobody alone can keep everybody out.
+pub const CONNECTIONS_PER_PEER: usize = 2_048;
 /// How long to wait after no connection could be accepted: descriptors are
 /// short, and to try at once again would only spin.
 pub const ACCEPT_RETRY: Duration = Duration::from_secs(1);

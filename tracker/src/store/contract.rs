@@ -11,8 +11,8 @@ use super::{
 };
 use crate::limits::{OUTBOX_LINES, TICK_GAP_MS};
 use crate::transition::{
-    Cell, Counts, Definition, Ended, Final, Identity, Record, Seen, Series, State, Stored,
-    Tombstone,
+    Cell, Counts, DROP_REASONS, Definition, Ended, Final, INSTANCES, Identity, Instance,
+    OF_INSTANCES, Record, SdkCell, Seen, Series, State, Stored, Tombstone,
 };
 
 const T0: i64 = 1_000_000;
@@ -140,7 +140,7 @@ async fn counters_and_lines_move_with_their_record(store: &dyn Store) {
 async fn lines_come_again_until_they_are_settled(store: &dyn Store) {
     for number in 1..=5 {
         let mut change = change(number, 0, Some(Stored::Whole(open(T0 + 10, T0))));
-        change.lines = vec![format!("{number}a"), format!("{number}b")];
+        change.lines = vec![format!("{number}a").into(), format!("{number}b").into()];
         store.commit(vec![change]).await.unwrap();
     }
     assert_eq!(lines(store).await, lines(store).await);
@@ -221,9 +221,43 @@ async fn the_oldest_is_known_per_definition_and_only_of_unfinished_ones(store: &
     assert!(store.list(of_another, 9).await.unwrap().is_empty());
 }
 
+async fn an_instance_comes_due_like_an_experience_and_is_none(store: &dyn Store) {
+    let mut dropped = [0; DROP_REASONS];
+    dropped[DROP_REASONS - 1] = u64::MAX;
+    let instance = Stored::Instance(Instance {
+        sdk: "labkit-ruby".into(),
+        due: T0 + 10,
+        silent: true,
+        sent_at: -5,
+        recorded: u64::MAX,
+        dropped,
+        queued: 7,
+    });
+    let identity = Identity { user_experience_id: INSTANCES.into(), ..identity("t", 1) };
+    let series = Series { definition: OF_INSTANCES.clone(), service: "labkit-ruby".into() };
+    let counts = Counts { series, moves: vec![(Cell::Sdk(SdkCell::Alive), 3)] };
+    let change = Change {
+        identity: identity.clone(),
+        expected: 0,
+        next: Some(instance.clone()),
+        counts: vec![counts.clone()],
+        lines: vec![],
+    };
+    assert_eq!(store.commit(vec![change]).await.unwrap(), [Commit::Done]);
+    let found = store.load(std::slice::from_ref(&identity)).await.unwrap();
+    assert_eq!(found[0].stored, Some(instance));
+    assert!(store.oldest().await.unwrap().is_empty());
+    assert!(store.list(Box::new(|_, _| true), 9).await.unwrap().is_empty());
+    let rows = store.counters().await.unwrap();
+    let of_it = rows.iter().find(|(series, _)| *series == counts.series).unwrap();
+    assert_eq!(of_it.1[Cell::Sdk(SdkCell::Alive).index()], 3);
+    store.tick(T0 + 10, 0).await.unwrap();
+    assert_eq!(store.due(9).await.unwrap(), [identity]);
+}
+
 async fn a_log_that_nobody_reads_refuses_ingest_and_stops_time(store: &dyn Store) {
     let mut flood = change(1, 0, Some(Stored::Whole(open(T0 + 10, T0))));
-    flood.lines = vec![String::new(); OUTBOX_LINES];
+    flood.lines = vec!["".into(); OUTBOX_LINES];
     store.commit(vec![flood]).await.unwrap();
     let refused = store.commit(vec![change(2, 0, None)]).await;
     assert_eq!(refused, Err(StoreError::OutboxFull));
@@ -287,6 +321,7 @@ macro_rules! contract {
                 a_new_deadline_replaces_the_old_one,
                 ticks_advance_virtual_time_for_every_load,
                 the_oldest_is_known_per_definition_and_only_of_unfinished_ones,
+                an_instance_comes_due_like_an_experience_and_is_none,
                 a_log_that_nobody_reads_refuses_ingest_and_stops_time,
             );
 

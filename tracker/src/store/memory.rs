@@ -1,49 +1,80 @@
 //! Everything in this process's memory, gone with it: for tests, trials and
 //! whoever can lose what is open.
 
+mod counters;
+mod due;
+mod names;
+mod outbox;
 mod packed;
 
-use std::cmp::Reverse;
-use std::collections::hash_map::RandomState;
-use std::collections::{BTreeSet, BinaryHeap, HashMap, HashSet, VecDeque};
+use std::collections::HashMap;
 use std::future::ready;
 use std::hash::BuildHasher;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use self::packed::{Key, Names, Packed};
-use super::{
-    Change, Commit, Filter, Loaded, Pending, Position, Reply, Row, Store, StoreError, Version,
-};
+use hashbrown::hash_table::Entry;
+use hashbrown::{DefaultHashBuilder, HashTable};
+
+use self::counters::Counters;
+use self::due::Due;
+use self::names::{Key, Names, Reader};
+use self::outbox::Outbox;
+use self::packed::Packed;
+use super::{Change, Commit, Filter, Loaded, Pending, Reply, Row, Store, StoreError, Version};
 use crate::clock::VirtualTime;
 use crate::limits::{OUTBOX_LINES, SHARDS};
-use crate::transition::{Cell, Counts, Identity, Series, Stored};
+use crate::transition::{Identity, Stored};
 
 /// The in-memory store.
 #[derive(Debug)]
 pub struct Memory {
     /// Plain mutexes: each is held for microseconds and never across an await.
     shards: Vec<Mutex<Shard>>,
-    hasher: RandomState,
+    /// Locked after the shard of a change, and for less than a microsecond.
+    common: Mutex<Common>,
+    /// With keys of this process's own, because clients choose the correlation
+    /// ids; and fast, as it is nearly all that finding a record takes.
+    hasher: DefaultHashBuilder,
     names: Names,
     time: Mutex<VirtualTime>,
-    /// Lines that wait, over all shards.
-    waiting: AtomicUsize,
-    /// How many may.
+    /// How many lines may wait.
     outbox_lines: usize,
-    /// The last number of an outbox line, over all shards, so that a reader
-    /// of all of them can tell the order.
-    last_line: AtomicU64,
 }
 
 #[derive(Debug, Default)]
 struct Shard {
-    records: HashSet<Packed>,
-    due: BTreeSet<(i64, Key)>,
-    counters: HashMap<Series, Box<[i64; Cell::COUNT]>>,
-    outbox: VecDeque<(u64, Arc<str>)>,
+    records: HashTable<Packed>,
     /// The last version given out. It only rises.
     last_version: Version,
+}
+
+/// What moves with the records of all shards.
+#[derive(Debug)]
+struct Common {
+    due: Due,
+    counters: Counters,
+    outbox: Outbox,
+}
+
+/// What the changes of one call share.
+#[derive(Default)]
+struct Scratch {
+    names: Reader,
+    /// Where records are packed.
+    room: Vec<u8>,
+}
+
+/// A record to load, and where to put it.
+struct Wanted {
+    hash: u64,
+    key: Key,
+    place: usize,
+}
+
+/// By bits of the hash that the tables of the shards do not look at: they take
+/// the lowest and the highest ones.
+fn shard_of(hash: u64) -> usize {
+    (hash >> 40) as usize % SHARDS
 }
 
 impl Memory {
@@ -51,12 +82,15 @@ impl Memory {
     pub fn new(now: i64) -> Self {
         Memory {
             shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
-            hasher: RandomState::new(),
+            common: Mutex::new(Common {
+                due: Due::new(now),
+                counters: Counters::default(),
+                outbox: Outbox::default(),
+            }),
+            hasher: DefaultHashBuilder::default(),
             names: Names::default(),
             time: Mutex::new(VirtualTime::new(now)),
-            waiting: AtomicUsize::new(0),
             outbox_lines: OUTBOX_LINES,
-            last_line: AtomicU64::new(0),
         }
     }
 
@@ -65,14 +99,12 @@ impl Memory {
         Memory { outbox_lines, ..self }
     }
 
-    fn shard_of(&self, key: &Key) -> MutexGuard<'_, Shard> {
-        let hash = self.hasher.hash_one(key);
-        lock(&self.shards[(hash % SHARDS as u64) as usize])
+    fn hash(&self, key: &Key) -> u64 {
+        self.hasher.hash_one(key)
     }
 
-    /// All at once, in their order; everybody else takes one at a time.
-    fn lock_all(&self) -> Vec<MutexGuard<'_, Shard>> {
-        self.shards.iter().map(lock).collect()
+    fn shard(&self, hash: u64) -> MutexGuard<'_, Shard> {
+        lock(&self.shards[shard_of(hash)])
     }
 
     fn time(&self) -> MutexGuard<'_, VirtualTime> {
@@ -80,45 +112,110 @@ impl Memory {
     }
 
     fn accepts(&self) -> Result<(), StoreError> {
-        match self.waiting.load(Ordering::Relaxed) < self.outbox_lines {
+        match lock(&self.common).outbox.len() < self.outbox_lines {
             true => Ok(()),
             false => Err(StoreError::OutboxFull),
         }
     }
 
-    fn apply_all(&self, changes: Vec<Change>) -> Result<Vec<Commit>, StoreError> {
+    fn commit_all(&self, changes: Vec<Change>) -> Result<Vec<Commit>, StoreError> {
         self.accepts()?;
-        let apply = |change: Change| {
-            let key = self.names.make_key(&change.identity);
-            let number = change.next.as_ref().map_or(0, |stored| self.names.number(stored));
-            // Counted before they can be delivered, or the number could pass below 0.
-            let lines = change.lines.len();
-            self.waiting.fetch_add(lines, Ordering::Relaxed);
-            let commit = self.shard_of(&key).apply(key, number, change, &self.last_line);
-            if commit != Ok(Commit::Done) {
-                self.waiting.fetch_sub(lines, Ordering::Relaxed);
-            }
-            commit
-        };
-        changes.into_iter().map(apply).collect()
+        let mut scratch = Scratch::default();
+        changes.into_iter().map(|change| self.commit_one(change, &mut scratch)).collect()
     }
 
-    fn load_one(&self, identity: &Identity, v: i64) -> Result<Loaded, StoreError> {
-        let absent = Loaded { version: 0, v, stored: None };
-        let Some(key) = self.names.key(identity) else { return Ok(absent) };
-        let shard = self.shard_of(&key);
-        let Some(packed) = shard.records.get(&key) else { return Ok(absent) };
-        let (version, stored) = packed.unpack(&self.names)?;
-        Ok(Loaded { version, v, stored: Some(stored) })
+    fn commit_one(&self, change: Change, scratch: &mut Scratch) -> Result<Commit, StoreError> {
+        let (key, definition) = self.numbers(&change, &mut scratch.names)?;
+        let hash = self.hash(&key);
+        let shard = &mut *self.shard(hash);
+        let rehash = |packed: &Packed| self.hash(packed.key());
+        let entry = shard.records.entry(hash, |packed| packed.key() == &key, rehash);
+        let current = match &entry {
+            Entry::Occupied(found) => Some(found.get().head()?),
+            Entry::Vacant(_) => None,
+        };
+        let (version, due) = current.map_or((0, None), |(version, due)| (version, Some(due)));
+        if version != change.expected {
+            return Ok(Commit::Conflict);
+        }
+        shard.last_version += 1;
+        let packed = change.next.as_ref().map(|stored| {
+            Packed::new(&key, shard.last_version, stored, definition, &mut scratch.room)
+        });
+        match (entry, packed) {
+            (Entry::Occupied(mut found), Some(packed)) => *found.get_mut() = packed,
+            (Entry::Occupied(found), None) => drop(found.remove()),
+            (Entry::Vacant(place), Some(packed)) => drop(place.insert(packed)),
+            (Entry::Vacant(_), None) => {}
+        }
+        let next_due = change.next.as_ref().map(Stored::due);
+        let common = &mut *lock(&self.common);
+        if due != next_due {
+            due.into_iter().for_each(|at| common.due.remove(at, &key, hash));
+            next_due
+                .into_iter()
+                .for_each(|at| common.due.insert(at, &key, hash, |key| self.hash(key)));
+        }
+        change.counts.into_iter().for_each(|counts| common.counters.count(counts));
+        common.outbox.extend(change.lines);
+        Ok(Commit::Done)
+    }
+
+    /// The key of a change, and the number of its record's definition.
+    fn numbers(&self, change: &Change, names: &mut Reader) -> Result<(Key, u32), StoreError> {
+        let mut numbers = || {
+            let known = self.names.known();
+            let key = names.key(&known, &change.identity)?;
+            Some((key, names.definition(&known, change.next.as_ref())?))
+        };
+        if let Some(numbers) = numbers() {
+            return Ok(numbers);
+        }
+        self.names.learn(&change.identity, change.next.as_ref());
+        // Cannot fail: nothing is ever forgotten.
+        numbers().ok_or(StoreError::Unavailable)
+    }
+
+    fn load_all(&self, identities: &[Identity]) -> Result<Vec<Loaded>, StoreError> {
+        let (v, known, mut names) = (self.time().v, self.names.known(), Reader::default());
+        let mut loaded = vec![Loaded { version: 0, v, stored: None }; identities.len()];
+        let wanted = identities.iter().enumerate().filter_map(|(place, identity)| {
+            let key = names.key(&known, identity)?;
+            Some(Wanted { hash: self.hash(&key), key, place })
+        });
+        let mut wanted: Vec<Wanted> = wanted.collect();
+        wanted.sort_unstable_by_key(|wanted| shard_of(wanted.hash));
+        for wanted in wanted.chunk_by(|a, b| shard_of(a.hash) == shard_of(b.hash)) {
+            let shard = self.shard(wanted[0].hash);
+            // First all are looked for and then all are read: so the processor
+            // waits for the memory of many at once.
+            let find = |wanted: &Wanted| {
+                shard.records.find(wanted.hash, |packed| packed.key() == &wanted.key)
+            };
+            let found: Vec<Option<&Packed>> = wanted.iter().map(find).collect();
+            for (wanted, packed) in wanted.iter().zip(found) {
+                let Some(packed) = packed else { continue };
+                let (version, stored) = packed.unpack(&known)?;
+                loaded[wanted.place] = Loaded { version, v, stored: Some(stored) };
+            }
+        }
+        Ok(loaded)
+    }
+
+    fn due_now(&self, limit: usize) -> Vec<Identity> {
+        let (v, known) = (self.time().v, self.names.known());
+        let due = &mut lock(&self.common).due;
+        due.until(v).take(limit).filter_map(|key| known.identity(key)).collect()
     }
 
     fn oldest_of_all(&self) -> Result<Vec<(Arc<str>, i64)>, StoreError> {
         let mut oldest: HashMap<Arc<str>, i64> = HashMap::new();
         for shard in &self.shards {
+            let known = self.names.known();
             for packed in &lock(shard).records {
                 let Some(began) = packed.unfinished_since()? else { continue };
-                let Some(id) = self.names.id(packed.key()) else { continue };
-                let oldest = oldest.entry(id).or_insert(began);
+                let Some(id) = known.id(packed.key()) else { continue };
+                let oldest = oldest.entry(id.clone()).or_insert(began);
                 *oldest = began.min(*oldest);
             }
         }
@@ -132,10 +229,11 @@ impl Memory {
     ) -> Result<Vec<(Identity, Stored)>, StoreError> {
         let mut found: Vec<(i64, Identity, Stored)> = Vec::new();
         for shard in &self.shards {
+            let known = self.names.known();
             for packed in &lock(shard).records {
                 let Some(began) = packed.unfinished_since()? else { continue };
-                let Some(identity) = self.names.identity(packed.key()) else { continue };
-                let (_, stored) = packed.unpack(&self.names)?;
+                let Some(identity) = known.identity(packed.key()) else { continue };
+                let (_, stored) = packed.unpack(&known)?;
                 if filter(&identity, &stored) {
                     found.push((began, identity, stored));
                 }
@@ -154,76 +252,13 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The least `limit` of several sorted sources, in order, each with the number
-/// of its source. Nothing is looked at that is not wanted: to collect as many
-/// from each shard and sort them doubles the cost of a sweep.
-fn merge<T: Ord>(mut sources: Vec<impl Iterator<Item = T>>, limit: usize) -> Vec<(usize, T)> {
-    let first = sources.iter_mut().enumerate();
-    let mut heads: BinaryHeap<Reverse<(T, usize)>> =
-        first.filter_map(|(index, source)| Some(Reverse((source.next()?, index)))).collect();
-    let mut least = Vec::new();
-    while least.len() < limit {
-        let Some(Reverse((item, index))) = heads.pop() else { break };
-        heads.extend(sources[index].next().map(|next| Reverse((next, index))));
-        least.push((index, item));
-    }
-    least
-}
-
-impl Shard {
-    fn apply(
-        &mut self,
-        key: Key,
-        definition: u32,
-        change: Change,
-        last_line: &AtomicU64,
-    ) -> Result<Commit, StoreError> {
-        let current = self.records.get(&key).map(Packed::head).transpose()?;
-        let (version, due) = current.map_or((0, None), |(version, due)| (version, Some(due)));
-        if version != change.expected {
-            return Ok(Commit::Conflict);
-        }
-        let next_due = change.next.as_ref().map(Stored::due);
-        if due != next_due {
-            due.map(|due| self.due.remove(&(due, key)));
-            next_due.map(|due| self.due.insert((due, key)));
-        }
-        self.last_version += 1;
-        match &change.next {
-            Some(stored) => {
-                let packed = Packed::new(&key, self.last_version, stored, definition);
-                self.records.replace(packed);
-            }
-            None => {
-                self.records.remove(&key);
-            }
-        }
-        change.counts.into_iter().for_each(|counts| self.count(counts));
-        for line in change.lines {
-            let number = last_line.fetch_add(1, Ordering::Relaxed) + 1;
-            self.outbox.push_back((number, line.into()));
-        }
-        Ok(Commit::Done)
-    }
-
-    fn count(&mut self, counts: Counts) {
-        let row = self.counters.entry(counts.series).or_insert_with(|| Box::new([0; Cell::COUNT]));
-        for (cell, by) in counts.moves {
-            let number = &mut row[cell.index()];
-            *number = number.saturating_add(by);
-        }
-    }
-}
-
 impl Store for Memory {
     fn load<'a>(&'a self, identities: &'a [Identity]) -> Reply<'a, Vec<Loaded>> {
-        let v = self.time().v;
-        let load = |identity| self.load_one(identity, v);
-        Box::pin(ready(identities.iter().map(load).collect()))
+        Box::pin(ready(self.load_all(identities)))
     }
 
     fn commit(&self, changes: Vec<Change>) -> Reply<'_, Vec<Commit>> {
-        Box::pin(ready(self.apply_all(changes)))
+        Box::pin(ready(self.commit_all(changes)))
     }
 
     fn tick(&self, now: i64, late_arrivals: u64) -> Reply<'_, VirtualTime> {
@@ -236,30 +271,11 @@ impl Store for Memory {
     }
 
     fn due(&self, limit: usize) -> Reply<'_, Vec<Identity>> {
-        let v = self.time().v;
-        let shards = self.lock_all();
-        let due = shards.iter().map(|shard| shard.due.iter().take_while(|(at, _)| *at <= v));
-        let due = merge(due.collect(), limit).into_iter();
-        let due = due.filter_map(|(_, (_, key))| self.names.identity(key));
-        Box::pin(ready(Ok(due.collect())))
+        Box::pin(ready(Ok(self.due_now(limit))))
     }
 
     fn counters(&self) -> Reply<'_, Vec<Row>> {
-        let mut sums: HashMap<Series, [i64; Cell::COUNT]> = HashMap::new();
-        for shard in &self.shards {
-            for (series, row) in &lock(shard).counters {
-                match sums.get_mut(series) {
-                    Some(sum) => sum
-                        .iter_mut()
-                        .zip(row.iter())
-                        .for_each(|(sum, n)| *sum = sum.saturating_add(*n)),
-                    None => {
-                        sums.insert(series.clone(), **row);
-                    }
-                }
-            }
-        }
-        Box::pin(ready(Ok(sums.into_iter().collect())))
+        Box::pin(ready(Ok(lock(&self.common).counters.rows())))
     }
 
     fn oldest(&self) -> Reply<'_, Vec<(Arc<str>, i64)>> {
@@ -271,28 +287,17 @@ impl Store for Memory {
     }
 
     fn outbox(&self, limit: usize) -> Reply<'_, Vec<Pending>> {
-        let shards = self.lock_all();
-        let lines = shards.iter().map(|shard| shard.outbox.iter());
-        let pending = merge(lines.collect(), limit).into_iter().map(|(shard, (number, line))| {
-            Pending { position: Position { shard, number: *number }, line: line.clone() }
-        });
-        Box::pin(ready(Ok(pending.collect())))
+        Box::pin(ready(Ok(lock(&self.common).outbox.first(limit))))
     }
 
     fn settle<'a>(&'a self, delivered: &'a [Pending]) -> Reply<'a, ()> {
-        for Pending { position, .. } in delivered {
-            let Some(shard) = self.shards.get(position.shard) else { continue };
-            let outbox = &mut lock(shard).outbox;
-            // Delivery is in order, so what is delivered stands in front.
-            while outbox.front().is_some_and(|(number, _)| *number <= position.number) {
-                outbox.pop_front();
-                self.waiting.fetch_sub(1, Ordering::Relaxed);
-            }
+        if let Some(through) = delivered.iter().map(|pending| pending.position.number).max() {
+            lock(&self.common).outbox.settle(through);
         }
         Box::pin(ready(Ok(())))
     }
 
     fn backlog(&self) -> Reply<'_, usize> {
-        Box::pin(ready(Ok(self.waiting.load(Ordering::Relaxed))))
+        Box::pin(ready(Ok(lock(&self.common).outbox.len())))
     }
 }

@@ -3,6 +3,7 @@
 //! if the version still stands. So every store has the same life cycle.
 
 mod embedded;
+mod line;
 mod memory;
 mod redis;
 mod rows;
@@ -21,6 +22,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 pub use embedded::{Embedded, OpenError};
+pub use line::Line;
 pub use memory::Memory;
 
 pub use self::redis::{
@@ -60,7 +62,7 @@ pub struct Change {
     /// Counters that move with it.
     pub counts: Vec<Counts>,
     /// Lines for the event log, in order.
-    pub lines: Vec<String>,
+    pub lines: Vec<Line>,
 }
 
 /// What became of a change.
@@ -109,7 +111,7 @@ pub struct Pending {
     /// Where it stands.
     pub position: Position,
     /// The line, without its end.
-    pub line: Arc<str>,
+    pub line: Line,
 }
 
 /// A place in the outbox: the shard, and a number that rises within it.

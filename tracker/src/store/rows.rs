@@ -123,7 +123,13 @@ pub(super) fn pack_counters(cells: &[i64; Cell::COUNT]) -> Vec<u8> {
 
 pub(super) fn unpack_counters(row: &[u8]) -> Result<[i64; Cell::COUNT], Unreadable> {
     let cells: Vec<i64> = unpack(row, "row of counters")?;
-    cells.try_into().map_err(|_| Unreadable::Damaged("row of counters"))
+    if cells.len() > Cell::COUNT {
+        return Err(Unreadable::Damaged("row of counters"));
+    }
+    // An earlier version had fewer.
+    let mut row = [0; Cell::COUNT];
+    row[..cells.len()].copy_from_slice(&cells);
+    Ok(row)
 }
 
 #[cfg(test)]

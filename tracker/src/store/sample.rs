@@ -47,6 +47,6 @@ pub(super) fn opening(id: &str, number: u128, seen: Seen, expected: u64) -> Chan
         expected,
         next: Some(Stored::Whole(record)),
         counts: vec![Counts { series, moves: vec![(Cell::Opened, 1)] }],
-        lines: vec![format!("{id} {number}")],
+        lines: vec![format!("{id} {number}").into()],
     }
 }

@@ -3,7 +3,7 @@
 use labkit::wire::Outcome::{Discarded, Error, Handled, Success};
 
 use super::world::{Point, T0, TTL, World, end, start, step, timed_out};
-use super::{Anomaly, Cell, Definition, Disposition, Final};
+use super::{Anomaly, Cell, Definition, Disposition, Final, Owner, TimeoutReason};
 use crate::limits::REORDER_MS as R;
 
 const OUTCOMES: [(labkit::wire::Outcome, &str); 4] =
@@ -123,6 +123,25 @@ fn open_end_is_terminal_with_its_outcome() {
 }
 
 #[test]
+fn at_its_deadline_an_open_one_says_whether_its_owner_is_gone() {
+    for (owner, reason) in [
+        (Owner::Unknown, TimeoutReason::NoEnd),
+        (Owner::Alive, TimeoutReason::NoEnd),
+        (Owner::Gone, TimeoutReason::OwnerLost),
+    ] {
+        let mut world = World::after(&[start(1)]);
+        world.owner = owner;
+        world.wait(TTL);
+        assert_eq!(world.told[1], format!("failure timeout {}", reason.as_str()));
+        assert_eq!(world.count(Cell::Timeout(reason)), 1);
+    }
+    let mut world = World::after(&[step(1)]);
+    world.owner = Owner::Gone;
+    world.wait(TTL);
+    assert_eq!(world.count(Cell::Timeout(TimeoutReason::StartMissing)), 1, "it has no owner");
+}
+
+#[test]
 fn open_deadline_is_a_timeout_for_want_of_an_end() {
     let mut world = World::after(&[start(1), Point { service: "sidekiq", ..step(2) }]);
     world.wait(TTL - 1);
@@ -132,6 +151,7 @@ fn open_deadline_is_a_timeout_for_want_of_an_end() {
     assert_eq!(world.told[2], "failure timeout no_end");
     assert_eq!(world.count(Cell::Total { error: true }), 1);
     assert_eq!(world.count(Cell::Outcome(Final::Timeout)), 1);
+    assert_eq!(world.count(Cell::Timeout(TimeoutReason::NoEnd)), 1);
     assert_eq!(world.verdict(), (None, None));
     let (_, service) =
         world.services.iter().find(|(c, _)| *c == Cell::Total { error: true }).unwrap();

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use labkit::wire::Kind;
 
+use super::instance::{DROP_REASONS, OF_INSTANCES};
 use super::record::{Definition, Final, Span};
 
 /// What is out of order, though accepted.
@@ -41,6 +42,32 @@ impl Anomaly {
     }
 }
 
+/// Why nobody waits for an end any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum TimeoutReason {
+    /// The process that started it lives, and sent none.
+    NoEnd,
+    /// The process that started it has gone silent.
+    OwnerLost,
+    /// Not even its start was seen.
+    StartMissing,
+}
+
+impl TimeoutReason {
+    /// Every reason.
+    pub const ALL: [TimeoutReason; 3] =
+        [TimeoutReason::NoEnd, TimeoutReason::OwnerLost, TimeoutReason::StartMissing];
+
+    /// The label's value, and the event's `reason`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            TimeoutReason::NoEnd => "no_end",
+            TimeoutReason::OwnerLost => "owner_lost",
+            TimeoutReason::StartMissing => "start_missing",
+        }
+    }
+}
+
 /// The bounds of the duration histogram, in seconds; the thresholds of all
 /// urgencies are among them. A last bucket without bound follows.
 pub const DURATION_BOUNDS: [f64; 15] =
@@ -53,6 +80,13 @@ pub struct Series {
     pub definition: Arc<Definition>,
     /// The sender's `type`.
     pub service: Arc<str>,
+}
+
+impl Series {
+    /// Whether it is of SDK instances, and not of an experience.
+    pub fn is_of_instances(&self) -> bool {
+        self.definition.id == OF_INSTANCES.id
+    }
 }
 
 /// One number of a series.
@@ -90,14 +124,52 @@ pub enum Cell {
     Anomaly(Anomaly),
     /// Checkpoints whose category or urgency was not the definition's.
     Mismatch,
+    /// Timeouts, by reason.
+    Timeout(TimeoutReason),
+    /// Of SDK instances, which have series of their own.
+    Sdk(SdkCell),
+}
+
+/// One number of a series of SDK instances.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SdkCell {
+    /// Gauge: instances heard of lately.
+    Alive,
+    /// Checkpoints that they recorded.
+    Recorded,
+    /// Instances that fell silent while they held checkpoints.
+    Silent,
+    /// The checkpoints that these held.
+    Unaccounted,
+    /// Those of them that arrived after all.
+    Recovered,
+    /// Checkpoints that instances dropped, by the reason's place.
+    Dropped(usize),
+}
+
+impl SdkCell {
+    const COUNT: usize = 5 + DROP_REASONS;
+
+    fn index(self) -> usize {
+        match self {
+            SdkCell::Alive => 0,
+            SdkCell::Recorded => 1,
+            SdkCell::Silent => 2,
+            SdkCell::Unaccounted => 3,
+            SdkCell::Recovered => 4,
+            SdkCell::Dropped(reason) => 5 + reason.min(DROP_REASONS - 1),
+        }
+    }
 }
 
 impl Cell {
     const BUCKETS: usize = DURATION_BOUNDS.len() + 1;
     /// How many cells a series has.
-    pub const COUNT: usize = 3 + 2 + 2 + 5 + Self::BUCKETS + 1 + 1 + 3 + 1 + 5 + 1;
+    pub const COUNT: usize =
+        3 + 2 + 2 + 5 + Self::BUCKETS + 1 + 1 + 3 + 1 + 5 + 1 + 3 + SdkCell::COUNT;
 
-    /// Its place in a row of [`Cell::COUNT`] numbers.
+    /// Its place in a row of [`Cell::COUNT`] numbers. New ones stand at the end: the
+    /// rows of stores are as long as they were when they were written.
     pub fn index(self) -> usize {
         const TOTAL: usize = 3;
         const APDEX: usize = TOTAL + 2;
@@ -105,6 +177,8 @@ impl Cell {
         const BUCKET: usize = OUTCOME + 5;
         const SINGLE: usize = BUCKET + Cell::BUCKETS;
         const ANOMALY: usize = SINGLE + 7;
+        const TIMEOUT: usize = ANOMALY + 5;
+        const SDK: usize = TIMEOUT + 3;
         match self {
             Cell::Checkpoint(kind) => kind as usize,
             Cell::Total { error } => TOTAL + usize::from(error),
@@ -119,6 +193,8 @@ impl Cell {
             Cell::Recanted => SINGLE + 5,
             Cell::Mismatch => SINGLE + 6,
             Cell::Anomaly(kind) => ANOMALY + kind as usize,
+            Cell::Timeout(reason) => TIMEOUT + reason as usize,
+            Cell::Sdk(cell) => SDK + cell.index(),
         }
     }
 
@@ -202,12 +278,6 @@ pub struct Effects<'a> {
 }
 
 impl Effects<'_> {
-    /// Nothing yet, with room for what so many inputs bring about. To grow by
-    /// itself it would take four times as much, three times over.
-    pub fn of(inputs: usize) -> Self {
-        Effects { counts: Vec::with_capacity(1), events: Vec::with_capacity(inputs) }
-    }
-
     /// Moves a number. Most of a transition's moves are of one series, which a
     /// store then has to find only once.
     pub(super) fn count(
@@ -223,6 +293,8 @@ impl Effects<'_> {
         match self.counts.last_mut().filter(same) {
             Some(counts) => counts.moves.push((cell, by)),
             None => {
+                // Nearly always the only one.
+                self.counts.reserve_exact(1);
                 let mut moves = Vec::with_capacity(MOVES);
                 moves.push((cell, by));
                 let series = Series { definition: definition.clone(), service: service.clone() };

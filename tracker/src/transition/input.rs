@@ -15,6 +15,19 @@ pub enum Input<'a> {
     Deadline,
 }
 
+/// The process that started an experience, where that has to be known: at its
+/// deadline.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Owner {
+    /// It never named itself, or nobody asked.
+    #[default]
+    Unknown,
+    /// It has been heard of lately.
+    Alive,
+    /// It has gone silent.
+    Gone,
+}
+
 /// A validated checkpoint, with its time on the tracker's clock.
 #[derive(Clone, Debug)]
 pub struct Arrival<'a> {

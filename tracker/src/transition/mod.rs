@@ -6,6 +6,7 @@
 
 mod effects;
 mod input;
+mod instance;
 mod record;
 mod step;
 mod table;
@@ -19,8 +20,12 @@ mod properties;
 #[cfg(test)]
 mod world;
 
-pub use effects::{Anomaly, Cell, Counts, DURATION_BOUNDS, Effects, Event, EventKind, Series};
-pub use input::{Arrival, Input};
+pub use effects::{
+    Anomaly, Cell, Counts, DURATION_BOUNDS, Effects, Event, EventKind, SdkCell, Series,
+    TimeoutReason,
+};
+pub use input::{Arrival, Input, Owner};
+pub use instance::{DROP_REASONS, Heard, INSTANCES, Instance, OF_INSTANCES, Report, hear};
 pub use record::{
     Definition, End, Ended, Final, Identity, Record, Seen, Span, State, Stored, Tombstone,
 };

@@ -59,6 +59,7 @@ fn terminal(world: &World) -> Option<Final> {
     match world.stored.as_ref()? {
         Stored::Whole(record) => record.outcome(),
         Stored::Tombstone(tombstone) => Some(tombstone.outcome),
+        Stored::Instance(_) => None,
     }
 }
 

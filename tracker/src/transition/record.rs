@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use labkit::wire::{CheckpointId, CorrelationId, Outcome};
 
+use super::instance::{Instance, OF_INSTANCES};
 use crate::limits::IDS_WHOLE;
 
 /// Which experience: the key under which a store keeps it.
@@ -62,6 +63,8 @@ pub enum Stored {
     Whole(Record),
     /// That it was, and how it ended.
     Tombstone(Tombstone),
+    /// Not an experience, but a process that sends.
+    Instance(Instance),
 }
 
 impl Stored {
@@ -70,6 +73,21 @@ impl Stored {
         match self {
             Stored::Whole(record) => record.due,
             Stored::Tombstone(tombstone) => tombstone.due,
+            Stored::Instance(instance) => instance.due,
+        }
+    }
+
+    /// Itself, if it is an experience.
+    pub fn experience(self) -> Option<Self> {
+        (!matches!(self, Stored::Instance(_))).then_some(self)
+    }
+
+    /// What it is counted under, unless that is forgotten.
+    pub fn definition(&self) -> Option<&Arc<Definition>> {
+        match self {
+            Stored::Whole(record) => Some(&record.definition),
+            Stored::Tombstone(_) => None,
+            Stored::Instance(_) => Some(&OF_INSTANCES),
         }
     }
 

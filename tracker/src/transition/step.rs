@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use labkit::wire::{Kind, Outcome};
 
-use super::effects::{Anomaly, Cell, Effects, Event, EventKind};
+use super::effects::{Anomaly, Cell, Effects, Event, EventKind, TimeoutReason};
 use super::input::Arrival;
 use super::record::{End, Ended, Final, Record, Span, State};
 use crate::clock::Now;
@@ -106,8 +106,9 @@ impl<'a> Step<'_, 'a> {
         });
     }
 
-    pub(super) fn declare_timeout(&mut self, reason: &'static str) {
+    pub(super) fn declare_timeout(&mut self, reason: TimeoutReason) {
         self.count_end(Final::Timeout);
+        self.count(Cell::Timeout(reason), 1);
         self.record.events += 1;
         self.effects.events.push(Event {
             sequence: self.record.events,
@@ -122,12 +123,12 @@ impl<'a> Step<'_, 'a> {
             span: None,
             apdex: None,
             outcome: Some(Final::Timeout),
-            reason: Some(Cow::Borrowed(reason)),
+            reason: Some(Cow::Borrowed(reason.as_str())),
             meta: None,
         });
         self.end_as(Ended {
             outcome: Final::Timeout,
-            reason: Some(reason.into()),
+            reason: Some(reason.as_str().into()),
             at: self.now.real,
             span: None,
             apdex: None,

@@ -2,8 +2,8 @@
 
 use labkit::wire::Kind;
 
-use super::effects::{Anomaly, Cell, Effects, EventKind};
-use super::input::{Arrival, Input};
+use super::effects::{Anomaly, Cell, Effects, EventKind, TimeoutReason};
+use super::input::{Arrival, Input, Owner};
 use super::record::{Final, Record, Seen, Span, State, Stored, Tombstone};
 use super::step::{Step, between};
 use crate::clock::Now;
@@ -41,7 +41,7 @@ pub fn transition<'a>(
             let (record, disposition) = arrive(record, arrival, now, effects);
             (Some(Stored::Whole(record)), disposition)
         }
-        Some(tombstone @ Stored::Tombstone(_)) => {
+        Some(tombstone @ (Stored::Tombstone(_) | Stored::Instance(_))) => {
             let cell = Cell::Anomaly(Anomaly::AfterTombstone);
             effects.count(arrival.definition, &arrival.service, cell, 1);
             (Some(tombstone), Disposition::Duplicate)
@@ -54,6 +54,7 @@ fn pass_time(mut stored: Option<Stored>, now: Now, effects: &mut Effects<'_>) ->
     while let Some(due) = stored.take_if(|stored| stored.due() <= now.v) {
         stored = match due {
             Stored::Tombstone(_) => None,
+            Stored::Instance(instance) => instance.pass_time(now, effects).map(Stored::Instance),
             Stored::Whole(record) => Some(match record.outcome() {
                 Some(outcome) => Stored::Tombstone(Tombstone {
                     outcome,
@@ -71,8 +72,11 @@ fn time_out(mut record: Record, now: Now, effects: &mut Effects<'_>) -> Record {
     let mut step = Step { record: &mut record, now, effects };
     let gauge = step.gauge();
     match step.record.state.clone() {
-        State::Open => step.declare_timeout("no_end"),
-        State::Implicit => step.declare_timeout("start_missing"),
+        State::Open if now.owner == Owner::Gone => {
+            step.declare_timeout(TimeoutReason::OwnerLost);
+        }
+        State::Open => step.declare_timeout(TimeoutReason::NoEnd),
+        State::Implicit => step.declare_timeout(TimeoutReason::StartMissing),
         State::Held(end) => {
             step.count(Cell::Anomaly(Anomaly::MissingStart), 1);
             let span =

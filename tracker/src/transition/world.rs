@@ -6,7 +6,7 @@ use std::sync::Arc;
 use labkit::wire::{CheckpointId, Kind, Outcome};
 
 use super::{
-    Arrival, Cell, Definition, Disposition, Effects, Final, Input, Record, State, Stored,
+    Arrival, Cell, Definition, Disposition, Effects, Final, Input, Owner, Record, State, Stored,
     transition,
 };
 use crate::clock::Now;
@@ -76,6 +76,8 @@ pub(super) struct World {
     /// `event`, `outcome`, `reason` of each event.
     pub(super) told: Vec<String>,
     pub(super) definition: Arc<Definition>,
+    /// What is known of the process that started it.
+    pub(super) owner: Owner,
 }
 
 impl World {
@@ -94,6 +96,7 @@ impl World {
                 threshold_us: 5_000_000,
                 ttl_ms: TTL,
             }),
+            owner: Owner::default(),
         }
     }
 
@@ -141,7 +144,7 @@ impl World {
 
     fn apply(&mut self, input: Input<'_>) -> Disposition {
         let mut effects = Effects::default();
-        let now = Now { v: self.v, real: self.real };
+        let now = Now { v: self.v, real: self.real, owner: self.owner };
         let (next, disposition) = transition(self.stored.take(), input, now, &mut effects);
         self.stored = next;
         for counts in effects.counts {
@@ -170,6 +173,7 @@ impl World {
             None => "absent",
             Some(Stored::Whole(record)) => record.state.as_str(),
             Some(Stored::Tombstone(_)) => "tombstone",
+            Some(Stored::Instance(_)) => "instance",
         }
     }
 

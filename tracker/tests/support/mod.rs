@@ -2,6 +2,7 @@
 #![allow(dead_code, missing_docs, unreachable_pub)] // each test binary uses its own part
 
 pub mod prometheus;
+pub mod raw;
 pub mod refusing;
 pub mod stage;
 
@@ -22,6 +23,18 @@ pub fn definitions() -> PathBuf {
 
 fn own_definitions() -> Vec<OsString> {
     vec!["--definitions".into(), definitions().into()]
+}
+
+/// Whether the file of these flags has keys or issuers, beside which
+/// `--insecure-no-auth` is refused.
+fn asks_for_keys(flags: &[&str]) -> bool {
+    let file = flags.iter().position(|flag| *flag == "--config").map(|at| flags[at + 1]);
+    let text = file.map(|file| std::fs::read_to_string(file).unwrap()).unwrap_or_default();
+    ["keys", "issuers"].iter().any(|name| {
+        text.lines().any(|line| {
+            line.starts_with(&format!("[[{name}]]")) || line.starts_with(&format!("{name} ="))
+        })
+    })
 }
 
 /// An address that nobody listens on just now, for a tracker that comes and goes.
@@ -96,7 +109,8 @@ impl Server {
     /// The same, started by a command that becomes the tracker.
     pub fn start_under(command: &[&str], listen: &str, flags: &[&str], log: Stdio) -> Server {
         let unnamed = !flags.contains(&"--store");
-        let line = [command, &[BINARY, "serve", "--listen", listen]].concat();
+        let open = if asks_for_keys(flags) { &[][..] } else { &["--insecure-no-auth"] };
+        let line = [command, &[BINARY, "serve", "--listen", listen], open].concat();
         let mut child = Command::new(line[0])
             .args(&line[1..])
             .args(if unnamed { &["--store", "memory"][..] } else { &[] })

@@ -13,7 +13,7 @@ use super::rows::{self, Last, Unreadable};
 use super::tables::{
     self, COUNTERS, DEFINITIONS, DUE, Head, LAST, META, OUTBOX, RECORDS, UNFINISHED,
 };
-use crate::store::{Change, Commit, StoreError};
+use crate::store::{Change, Commit, StoreError, Version};
 use crate::transition::{Cell, Counts, Definition, Series, Stored};
 
 /// What the writer knows from one transaction to the next. Forgotten after a
@@ -110,26 +110,23 @@ impl<'t> Write<'t> {
 
     fn apply(&mut self, change: Change) -> Result<Commit, Fault> {
         let key = tables::key(&change.identity);
-        let current = self.records.get(key.as_slice())?.map(|row| {
-            let (version, due, began, _) = row.value();
-            (version, due, began)
-        });
+        // One that is new, as half of all are, is only looked for by inserting it.
+        let new = change.expected == 0 && change.next.is_some();
+        let current = if new { None } else { self.head(&key)? };
         let (version, due, began) =
             current.map_or((0, None, None), |(version, due, began)| (version, Some(due), began));
         if version != change.expected {
             return Ok(Commit::Conflict);
         }
+        // Also for what turns out to be a conflict: by then a definition may have
+        // been given a number.
         self.depth = Depth::Disk;
         self.last.version += 1;
         match &change.next {
             Some(stored) => {
-                let definition = match stored {
-                    Stored::Whole(record) => self.number(&record.definition)?,
-                    Stored::Tombstone(_) => 0,
-                };
-                let row = rows::pack_stored(stored, definition);
-                let head = (self.last.version, stored.due(), stored.unfinished_since(), &*row);
-                self.records.insert(key.as_slice(), head)?;
+                if !self.insert(&key, stored, new)? {
+                    return Ok(Commit::Conflict);
+                }
             }
             None => {
                 self.records.remove(key.as_slice())?;
@@ -142,9 +139,33 @@ impl<'t> Write<'t> {
         change.counts.into_iter().for_each(|counts| self.count(counts));
         for line in change.lines {
             self.last.line += 1;
-            self.outbox.insert(self.last.line, line.as_str())?;
+            self.outbox.insert(self.last.line, &*line)?;
         }
         Ok(Commit::Done)
+    }
+
+    fn head(&self, key: &[u8]) -> Result<Option<(Version, i64, Option<i64>)>, Fault> {
+        Ok(self.records.get(key)?.map(|row| {
+            let (version, due, began, _) = row.value();
+            (version, due, began)
+        }))
+    }
+
+    /// Whether it was inserted: not in the place of another, if it is `new`.
+    fn insert(&mut self, key: &[u8], stored: &Stored, new: bool) -> Result<bool, Fault> {
+        let definition = match stored.definition() {
+            Some(definition) => self.number(definition)?,
+            None => 0,
+        };
+        let row = rows::pack_stored(stored, definition);
+        let head = (self.last.version, stored.due(), stored.unfinished_since(), &*row);
+        let before = self.records.insert(key, head)?.filter(|_| new).map(|row| {
+            let (version, due, began, row) = row.value();
+            (version, due, began, row.to_vec())
+        });
+        let Some((version, due, began, row)) = before else { return Ok(true) };
+        self.records.insert(key, (version, due, began, &*row))?;
+        Ok(false)
     }
 
     fn move_due(&mut self, key: &[u8], old: Option<i64>, new: Option<i64>) -> Result<(), Fault> {

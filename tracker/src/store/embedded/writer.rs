@@ -3,14 +3,16 @@
 //! is answered before that is done.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
+use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::{mpsc, oneshot};
 
 use super::fault::Fault;
 use super::file::File;
 use super::write::{Known, Write};
 use crate::clock::VirtualTime;
-use crate::limits::STORE_GROUP;
+use crate::limits::{STORE_GATHER, STORE_GROUP, STORE_LOOK};
 use crate::store::{Change, Commit, StoreError};
 
 /// Where an answer goes. Dropped without one, the caller hears that the store
@@ -52,17 +54,56 @@ impl Job {
     }
 }
 
+/// What goes into one transaction.
+#[derive(Default)]
+struct Group {
+    jobs: Vec<Job>,
+    weight: usize,
+}
+
+impl Group {
+    fn add(&mut self, job: Job) {
+        self.weight += job.weight();
+        self.jobs.push(job);
+    }
+}
+
+/// How many there were last, and how long they took.
+#[derive(Clone, Copy, Default)]
+struct Previous {
+    jobs: usize,
+    took: Duration,
+}
+
+impl Previous {
+    /// Whoever was answered last comes again soon, one after the other. To begin
+    /// with the first of them would make all the others wait for a second
+    /// transaction: so they are waited for, for a part of what that would take.
+    fn gather(self, first: Job, jobs: &mut mpsc::Receiver<Job>) -> Group {
+        let mut group = Group::default();
+        group.add(first);
+        let until = Instant::now() + (self.took / 4).min(STORE_GATHER);
+        while group.weight < STORE_GROUP {
+            match jobs.try_recv() {
+                Ok(job) => group.add(job),
+                Err(TryRecvError::Empty)
+                    if group.jobs.len() < self.jobs && Instant::now() < until =>
+                {
+                    std::thread::sleep(STORE_LOOK);
+                }
+                Err(_) => break,
+            }
+        }
+        group
+    }
+}
+
 /// Writes until every sender is gone, and then what they left.
 pub(super) fn run(file: &Arc<File>, mut jobs: mpsc::Receiver<Job>, outbox_lines: usize) {
-    let mut known = Known::default();
+    let (mut known, mut last) = (Known::default(), Previous::default());
     while let Some(first) = jobs.blocking_recv() {
-        let mut weight = first.weight();
-        let mut group = vec![first];
-        while weight < STORE_GROUP {
-            let Ok(job) = jobs.try_recv() else { break };
-            weight += job.weight();
-            group.push(job);
-        }
+        let group = last.gather(first, &mut jobs).jobs;
+        let (count, begun) = (group.len(), Instant::now());
         let answers = file.write(|transaction| {
             let mut write = Write::begin(transaction, &mut known, outbox_lines)?;
             let apply = |job: Job| job.apply(&mut write);
@@ -73,5 +114,6 @@ pub(super) fn run(file: &Arc<File>, mut jobs: mpsc::Receiver<Job>, outbox_lines:
             Ok(answers) => answers.into_iter().for_each(|answer| answer()),
             Err(_) => known = Known::nothing(),
         }
+        last = Previous { jobs: count, took: begun.elapsed() };
     }
 }

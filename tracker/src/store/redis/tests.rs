@@ -26,7 +26,7 @@ fn identity(number: u128) -> Identity {
 fn opening(number: u128, expected: u64) -> Change {
     let mut seen = Seen::default();
     seen.insert(CheckpointId(number));
-    let lines = vec![format!("line {number}")];
+    let lines = vec![format!("line {number}").into()];
     Change { lines, ..sample::opening("make_it", number, seen, expected) }
 }
 

@@ -13,7 +13,7 @@ use super::scripts::call;
 use super::shards::{self, Place, SHARDS, Shard};
 use super::{Ordering, record};
 use crate::store::{Change, Commit, Pending, rows};
-use crate::transition::{Counts, Definition, Stored};
+use crate::transition::{Counts, Definition, OF_INSTANCES, Stored};
 
 /// What `commit.lua` answers if it did nothing.
 const CONFLICT: i64 = -1;
@@ -94,9 +94,10 @@ impl Redis {
         let (mut whole, mut due, mut began, mut kept) = Default::default();
         match &change.next {
             Some(Stored::Tombstone(tombstone)) => kept = record::keep(tombstone).to_vec(),
-            Some(stored @ Stored::Whole(of)) => {
+            Some(stored @ (Stored::Whole(_) | Stored::Instance(_))) => {
                 let version = record::version(self.draw());
-                whole = record::pack(stored, version, refer(&of.definition), &place.id);
+                let definition = stored.definition().unwrap_or(&OF_INSTANCES);
+                whole = record::pack(stored, version, refer(definition), &place.id);
                 due = stored.due().to_string();
                 began = stored.unfinished_since().map(|began| began.to_string());
             }
@@ -138,7 +139,7 @@ impl Redis {
             call.arg(field).arg(by);
         }
         for line in &change.lines {
-            call.arg(line);
+            call.arg(&**line);
         }
         named.into_iter().map(|(digest, _)| digest).collect()
     }

@@ -7,16 +7,28 @@ use serde::{Deserialize, Serialize};
 
 use super::{ROOM, Unreadable, pack_onto, unpack};
 use crate::transition::{
-    Definition, End, Ended, Final, Record, Seen, Span, State, Stored, Tombstone,
+    DROP_REASONS, Definition, End, Ended, Final, Instance, Record, Seen, Span, State, Stored,
+    Tombstone,
 };
 
 /// Outcomes stand as their places in [`Final::ALL`].
 #[derive(Serialize, Deserialize)]
-#[expect(clippy::large_enum_variant, reason = "one at a time, and on the stack")]
 enum StoredRow<'a> {
     #[serde(borrow)]
     Whole(RecordRow<'a>),
     Tombstone(u8),
+    #[serde(borrow)]
+    Instance(InstanceRow<'a>),
+}
+
+#[derive(Serialize, Deserialize)]
+struct InstanceRow<'a> {
+    sdk: &'a str,
+    silent: bool,
+    sent_at: i64,
+    recorded: u64,
+    queued: u64,
+    dropped: Vec<u64>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -40,6 +52,8 @@ enum StoredHead<'a> {
     #[serde(borrow)]
     Whole(RecordHead<'a>),
     Tombstone(#[expect(dead_code, reason = "it stands there")] u8),
+    #[serde(borrow)]
+    Instance(#[expect(dead_code, reason = "it stands there")] InstanceRow<'a>),
 }
 
 /// The first fields of a [`RecordRow`].
@@ -98,6 +112,7 @@ pub(in crate::store) fn pack_stored_onto(
         Stored::Tombstone(tombstone) => {
             pack_onto(bytes, &StoredRow::Tombstone(tombstone.outcome as u8))
         }
+        Stored::Instance(instance) => pack_onto(bytes, &instance_row(instance)),
         Stored::Whole(record) => {
             let (ids, fingerprints) = record.seen.parts();
             let row = StoredRow::Whole(RecordRow {
@@ -123,7 +138,7 @@ pub(in crate::store) fn unfinished_since(row: &[u8]) -> Result<Option<i64>, Unre
         StoredHead::Whole(RecordHead { opened_at, started, .. }) => {
             Some(started.unwrap_or(opened_at))
         }
-        StoredHead::Tombstone(_) => None,
+        StoredHead::Tombstone(_) | StoredHead::Instance(_) => None,
     })
 }
 
@@ -137,6 +152,7 @@ pub(in crate::store) fn unpack_stored<E: From<Unreadable>>(
         StoredRow::Tombstone(outcome) => {
             return Ok(Stored::Tombstone(Tombstone { outcome: ending(outcome)?, due }));
         }
+        StoredRow::Instance(row) => return Ok(Stored::Instance(instance(row, due))),
         StoredRow::Whole(row) => row,
     };
     Ok(Stored::Whole(Record {
@@ -153,6 +169,25 @@ pub(in crate::store) fn unpack_stored<E: From<Unreadable>>(
         ),
         events: row.events,
     }))
+}
+
+fn instance_row(instance: &Instance) -> StoredRow<'_> {
+    StoredRow::Instance(InstanceRow {
+        sdk: &instance.sdk,
+        silent: instance.silent,
+        sent_at: instance.sent_at,
+        recorded: instance.recorded,
+        queued: instance.queued,
+        dropped: instance.dropped.to_vec(),
+    })
+}
+
+fn instance(row: InstanceRow<'_>, due: i64) -> Instance {
+    let InstanceRow { sdk, silent, sent_at, recorded, queued, dropped: listed } = row;
+    let mut dropped = [0; DROP_REASONS];
+    // A version that knew more of them or fewer may have written it.
+    dropped.iter_mut().zip(listed).for_each(|(known, listed)| *known = listed);
+    Instance { sdk: sdk.into(), due, silent, sent_at, recorded, dropped, queued }
 }
 
 fn state_row(state: &State) -> StateRow<'_> {

@@ -6,7 +6,10 @@ use labkit::wire::{CheckpointId, Kind, Outcome};
 
 use super::*;
 use crate::limits::IDS_WHOLE;
-use crate::transition::{Anomaly, End, Ended, Final, Record, Seen, Span, State, Stored, Tombstone};
+use crate::transition::{
+    Anomaly, End, Ended, Final, Instance, Record, SdkCell, Seen, Span, State, Stored,
+    TimeoutReason, Tombstone,
+};
 
 fn definition() -> Arc<Definition> {
     Arc::new(Definition {
@@ -74,6 +77,15 @@ fn every_kind_of_record_comes_back_as_it_was() {
     for outcome in [Outcome::Success, Outcome::Error, Outcome::Handled, Outcome::Discarded] {
         all.push(record(held(outcome), 2));
     }
+    all.push(Stored::Instance(Instance {
+        sdk: "labkit-go".into(),
+        due: 77,
+        silent: false,
+        sent_at: 1_790_000_000_000,
+        recorded: 9,
+        dropped: std::array::from_fn(|reason| reason as u64),
+        queued: 4,
+    }));
     for stored in all {
         assert_eq!(back(&pack_stored(&stored, 300)), Ok(stored));
     }
@@ -112,11 +124,21 @@ fn a_cell_stands_where_format_1_has_it() {
         (Cell::InHeld, 32),
         (Cell::Mismatch, 34),
         (Cell::Anomaly(Anomaly::AfterTombstone), 39),
+        (Cell::Timeout(TimeoutReason::StartMissing), 42),
+        (Cell::Sdk(SdkCell::Recovered), 47),
+        (Cell::Sdk(SdkCell::Dropped(9)), 57),
     ];
     for (cell, place) in places {
         assert_eq!(cell.index(), place, "{cell:?}");
     }
-    assert_eq!(Cell::COUNT, 40);
+    assert_eq!(Cell::COUNT, 58);
+}
+
+#[test]
+fn what_was_not_counted_yet_when_a_row_was_written_stands_at_zero() {
+    let row = unpack_counters(&pack(&vec![3_i64; 40])).unwrap();
+    assert_eq!((row[39], row[40], row[57]), (3, 0, 0));
+    assert!(unpack_counters(&pack(&vec![3_i64; Cell::COUNT + 1])).is_err());
 }
 
 #[test]
