@@ -31,6 +31,7 @@ const (
 //   - [runtime.Goexit], or the end of the process: no end is sent, and the
 //     tracker sees a lost one.
 //
+// However it ends, the end carries attrs, too, unless the block has ended it.
 // A block within a block of the same id is an experience of its own. A null
 // definition runs its block all the same, with a nil experience.
 func (d *Definition) Do(
@@ -61,7 +62,7 @@ func (d *Definition) Do(
 }
 
 // Done ends the experience with the function that defers it, as the block of
-// [Client.Do] would; err is the function's named result, or nil if it has none:
+// [Client.Do] would, with the fields that Start was given; err is the function's named result, or nil if it has none:
 //
 //	func createOrder(ctx context.Context) (err error) {
 //		ctx, xp := client.Start(ctx, "create_order")
@@ -99,9 +100,18 @@ func (xp *Experience) left(err error) {
 	}
 }
 
+// leave ends it with its block, whose end carries what its start was given.
 func (xp *Experience) leave(how exit, reason string) {
 	xp.mu.Lock()
-	status := nativeLeave(&xp.raw, how, reason)
+	status := nativeLeaveWith(&xp.raw, how, reason, xp.given.meta())
+	xp.mu.Unlock()
+	xp.settle("leave", status)
+}
+
+// displace ends it because another takes its place, whatever it was given.
+func (xp *Experience) displace() {
+	xp.mu.Lock()
+	status := nativeLeave(&xp.raw, exitRestarted, "")
 	xp.mu.Unlock()
 	xp.settle("leave", status)
 }

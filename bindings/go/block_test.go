@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"runtime"
 	"slices"
+	"strings"
 	"testing"
 
 	labkit "gitlab.com/labkit/labkit-go"
@@ -235,5 +236,45 @@ func TestExperiencesAreSafeToShare(t *testing.T) {
 	ends := slices.DeleteFunc(slices.Clone(story), func(s string) bool { return s != "end:success" })
 	if len(story) != 2+goroutines*each || len(ends) != 1 {
 		t.Errorf("%d checkpoints, %d ends", len(story), len(ends))
+	}
+}
+
+func TestEveryBlockEndsWithTheFieldsThatItBeganWith(t *testing.T) {
+	recorder := labkittest.New(t, definitions)
+	client, ctx, field := recorder.Client, context.Background(), labkit.Int("project_id", 7)
+	long := labkit.String("text", strings.Repeat("x", 1000)) // more than an experience has room for
+	_ = client.Do(ctx, "create_order", func(context.Context, *labkit.Experience) error { return errDeclined }, field)
+	_ = client.Do(ctx, "sign_in", func(context.Context, *labkit.Experience) error { return nil }, long)
+	func() {
+		_, xp := client.Start(ctx, "create_order", field)
+		defer xp.Done(nil)
+	}()
+	outer, first := client.Start(ctx, "create_order", field)
+	_, second := client.Resume(ctx, "create_order", first.Carrier(), field)
+	second.Done(nil)
+	client.Start(outer, "create_order") // displaces the first, whose block nobody left
+	_ = client.Do(ctx, "create_order", func(_ context.Context, xp *labkit.Experience) error {
+		xp.Complete(labkit.Int("early", 1))
+		return nil
+	}, field)
+
+	var metas []string
+	for _, c := range recorder.Of("create_order") {
+		metas = append(metas, fmt.Sprint(c.Checkpoint, " ", c.Meta))
+	}
+	given := " map[project_id:7]"
+	want := []string{
+		"start" + given, "end" + given, // Do
+		"start" + given, "end" + given, // Done
+		"start" + given, "intermediate" + given, "end" + given, "end map[]", "start map[]", // Resume, and the first
+		"start" + given, "end map[early:1]",
+	}
+	if !slices.Equal(metas, want) {
+		t.Errorf("sent %q", metas)
+	}
+	for _, c := range recorder.Of("sign_in") {
+		if len(fmt.Sprint(c.Meta["text"])) != 1000 {
+			t.Errorf("%s has %v", c.Checkpoint, c.Meta)
+		}
 	}
 }

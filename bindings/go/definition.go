@@ -48,7 +48,7 @@ func (d *Definition) Start(ctx context.Context, attrs ...Attr) (context.Context,
 	ctx = orBackground(ctx)
 	outer := scopeOf(ctx)
 	if earlier := outer.active(d.id); earlier != nil {
-		earlier.leave(exitRestarted, "")
+		earlier.displace()
 	}
 	return d.begin(ctx, outer, attrs)
 }
@@ -69,7 +69,9 @@ func (d *Definition) Resume(
 	}
 	xp := d.blank(ctx, scopeOf(ctx))
 	category, job := option(attrs, kindCategory), option(attrs, kindJob)
-	status := nativeResume(d.client.handle, d.index, carrier, job, category, d.meta(ctx, attrs), &xp.raw)
+	meta := d.meta(ctx, attrs)
+	xp.given.keep(meta)
+	status := nativeResume(d.client.handle, d.index, carrier, job, category, meta, &xp.raw)
 	return xp.begun(ctx, "resume", status)
 }
 
@@ -129,6 +131,7 @@ func (d *Definition) start(xp *Experience, attrs []Attr) Status {
 	}
 	var buffer [metaBuffer]byte
 	meta := d.appendMeta(xp.scope.Context, buffer[:0], attrs)
+	xp.given.keep(meta)
 	return nativeStart(d.client.handle, d.index, option(attrs, kindCorrelation), meta, &xp.raw)
 }
 

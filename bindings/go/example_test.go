@@ -119,10 +119,10 @@ func ExampleClient_Start() {
 	// no items
 	// create_order start map[items:3]
 	// create_order intermediate form_posted
-	// create_order end success
+	// create_order end success map[items:3]
 	// create_order start map[items:0]
 	// create_order intermediate form_posted
-	// create_order end error no items
+	// create_order end error no items map[items:0]
 }
 
 // An experience lives as long as its block.
@@ -164,7 +164,7 @@ func ExampleClient_Resume() {
 	// create_order start
 	// create_order intermediate job_scheduled
 	// create_order intermediate job_started map[queue:default]
-	// create_order end success
+	// create_order end success map[queue:default]
 }
 
 // Prepared once, a definition saves each call the search for its id.

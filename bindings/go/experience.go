@@ -1,6 +1,7 @@
 package labkit
 
 import (
+	"bytes"
 	"fmt"
 	"sync"
 	"time"
@@ -23,9 +24,34 @@ const (
 type Experience struct {
 	definition *Definition
 	scope      scope
+	given      given
 
 	mu  sync.Mutex // the library wants one thread at a time
 	raw rawExperience
+}
+
+// given is the meta of an experience's start, as JSON, for the end of its block.
+// Three fields fit in place, and an experience into the allocator's 640 bytes;
+// what is longer costs Start its second allocation.
+type given struct {
+	long   []byte
+	size   uint16
+	inline [46]byte
+}
+
+func (g *given) keep(meta []byte) {
+	if len(meta) > len(g.inline) {
+		g.long = bytes.Clone(meta)
+		return
+	}
+	g.size = uint16(copy(g.inline[:], meta))
+}
+
+func (g *given) meta() []byte {
+	if g.long != nil {
+		return g.long
+	}
+	return g.inline[:g.size]
 }
 
 // Checkpoint records an intermediate checkpoint. category says what happened,

@@ -19,7 +19,7 @@ const (
 	// libraryName is what the system's loader searches for otherwise.
 	libraryName = "liblabkit.so.0"
 	// neededABI is the header's LABKIT_ABI_VERSION.
-	neededABI = 1
+	neededABI = 2
 )
 
 // symbol is a function of the library. Its address is written by load, and
@@ -56,6 +56,7 @@ var (
 	experienceComplete   = declare("labkit_experience_complete")
 	experienceDiscard    = declare("labkit_experience_discard")
 	experienceLeave      = declare("labkit_experience_leave")
+	experienceLeaveWith  = declare("labkit_experience_leave_with")
 	experienceIsActive   = declare("labkit_experience_is_active")
 	experienceInfo       = declare("labkit_experience_info")
 	experienceCarrier    = declare("labkit_experience_carrier")

@@ -39,6 +39,8 @@ package labkit
 // #cgo nocallback labkit_experience_discard
 // #cgo noescape labkit_experience_leave
 // #cgo nocallback labkit_experience_leave
+// #cgo noescape labkit_experience_leave_with
+// #cgo nocallback labkit_experience_leave_with
 // #cgo noescape labkit_experience_is_active
 // #cgo nocallback labkit_experience_is_active
 // #cgo noescape labkit_experience_info
@@ -225,6 +227,12 @@ func nativeDiscard(xp *rawExperience, reason string, meta []byte) Status {
 func nativeLeave(xp *rawExperience, how exit, reason string) Status {
 	data, size := text(reason)
 	return Status(C.labkit_experience_leave(xp, C.uint32_t(how), data, size))
+}
+
+func nativeLeaveWith(xp *rawExperience, how exit, reason string, meta []byte) Status {
+	why, whySize := text(reason)
+	data, size := blob(meta)
+	return Status(C.labkit_experience_leave_with(xp, C.uint32_t(how), why, whySize, data, size))
 }
 
 func nativeIsActive(xp *rawExperience) bool {

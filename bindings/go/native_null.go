@@ -33,19 +33,20 @@ func nativeStart(handle, uint32, string, []byte, *rawExperience) Status {
 	return StatusInvalidHandle
 }
 
-func nativeCheckpoint(*rawExperience, string, []byte) Status { return StatusNotStarted }
-func nativeError(*rawExperience, string) Status              { return StatusNotStarted }
-func nativeHandled(*rawExperience, string) Status            { return StatusNotStarted }
-func nativeComplete(*rawExperience, []byte) Status           { return StatusNotStarted }
-func nativeDiscard(*rawExperience, string, []byte) Status    { return StatusNotStarted }
-func nativeLeave(*rawExperience, exit, string) Status        { return StatusNotStarted }
-func nativeIsActive(*rawExperience) bool                     { return false }
-func nativeExperienceInfo(*rawExperience) (string, Status)   { return "", StatusNotStarted }
-func nativeCarrier(*rawExperience) (string, Status)          { return "", StatusNotStarted }
-func nativeRecord(handle, []byte) Status                     { return StatusInvalidHandle }
-func nativeTestSetClock(handle, int64) Status                { return StatusInvalidHandle }
-func nativeTestSeedIDs(handle, uint64) Status                { return StatusInvalidHandle }
-func nativeTestTake(handle) (string, Status)                 { return "", StatusInvalidHandle }
+func nativeCheckpoint(*rawExperience, string, []byte) Status      { return StatusNotStarted }
+func nativeError(*rawExperience, string) Status                   { return StatusNotStarted }
+func nativeHandled(*rawExperience, string) Status                 { return StatusNotStarted }
+func nativeComplete(*rawExperience, []byte) Status                { return StatusNotStarted }
+func nativeDiscard(*rawExperience, string, []byte) Status         { return StatusNotStarted }
+func nativeLeave(*rawExperience, exit, string) Status             { return StatusNotStarted }
+func nativeLeaveWith(*rawExperience, exit, string, []byte) Status { return StatusNotStarted }
+func nativeIsActive(*rawExperience) bool                          { return false }
+func nativeExperienceInfo(*rawExperience) (string, Status)        { return "", StatusNotStarted }
+func nativeCarrier(*rawExperience) (string, Status)               { return "", StatusNotStarted }
+func nativeRecord(handle, []byte) Status                          { return StatusInvalidHandle }
+func nativeTestSetClock(handle, int64) Status                     { return StatusInvalidHandle }
+func nativeTestSeedIDs(handle, uint64) Status                     { return StatusInvalidHandle }
+func nativeTestTake(handle) (string, Status)                      { return "", StatusInvalidHandle }
 
 func nativeResume(handle, uint32, string, string, string, []byte, *rawExperience) Status {
 	return StatusInvalidHandle

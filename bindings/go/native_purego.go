@@ -105,6 +105,10 @@ func nativeLeave(xp *rawExperience, how exit, reason string) Status {
 	return borrow().experience(xp).uint32(uint32(how)).text(reason).call(experienceLeave)
 }
 
+func nativeLeaveWith(xp *rawExperience, how exit, reason string, meta []byte) Status {
+	return borrow().experience(xp).uint32(uint32(how)).text(reason).blob(meta).call(experienceLeaveWith)
+}
+
 func nativeIsActive(xp *rawExperience) bool {
 	return borrow().experience(xp).truth(experienceIsActive)
 }

@@ -73,7 +73,7 @@ func TestTheGettingStartedPageWorksAsWritten(t *testing.T) {
 
 // takeAnOrder does what the page does in three terminals, on free ports.
 func takeAnOrder(t *testing.T, p *page, directory string, environment []string) {
-	for _, line := range []string{"labkit-tracker serve --definitions config/user_experience_slis", "\n./shop\n",
+	for _, line := range []string{"labkit-tracker serve --insecure-no-auth --definitions config/user_experience_slis", "\n./shop\n",
 		"curl -d items=3 http://127.0.0.1:8080/\ncurl http://127.0.0.1:8480/metrics/sli"} {
 		if !strings.Contains(p.text, line) {
 			t.Errorf("the page does not say %q", line)

@@ -113,7 +113,7 @@ func track(t *testing.T, definitions string) *tracker {
 	}
 	port := filepath.Join(t.TempDir(), "port")
 	command := exec.Command(binary, "serve", "--listen", "127.0.0.1:0",
-		"--port-file", port, "--store", "memory", "--definitions", definitions)
+		"--port-file", port, "--insecure-no-auth", "--store", "memory", "--definitions", definitions)
 	command.Stderr = t.Output()
 	log, err := command.StdoutPipe()
 	check(t, err)

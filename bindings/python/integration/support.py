@@ -51,7 +51,7 @@ class Tracker:
             self._process = subprocess.Popen(
                 [
                     *(TRACKER, "serve", "--listen", "127.0.0.1:0", "--port-file", port_file),
-                    *("--store", "memory", "--definitions", definitions),
+                    *("--insecure-no-auth", "--store", "memory", "--definitions", definitions),
                 ],
                 stdout=events,
                 stderr=said,
@@ -65,6 +65,15 @@ class Tracker:
     def close(self):
         self._process.terminate()
         assert self._process.wait(WAIT_S) == 0
+
+    @contextlib.contextmanager
+    def away(self):
+        """Accept, but answer nothing, as long as the block lasts."""
+        self._process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._process.send_signal(signal.SIGCONT)
 
     def events(self):
         """Return each whole line of the event log."""
@@ -136,6 +145,16 @@ class Ledgers:
             assert (ledger["queued"], ledger["dropped"], ledger["rejected"]) == (0, 0, 0), ledger
         return sum(ledger["acknowledged"] for ledger in ledgers)
 
+    def dropped(self):
+        """Check that each balances; return how much was dropped, and for what reason."""
+        total = Counter()
+        for path in self.directory.glob("*.json"):
+            ledger = json.loads(path.read_text(encoding="utf-8"))
+            settled = ledger["acknowledged"] + ledger["rejected"] + ledger["dropped"]
+            assert ledger["recorded"] == settled + ledger["queued"], ledger
+            total.update({k: v for k, v in ledger.items() if k.startswith("dropped_") and v})
+        return dict(total)
+
 
 def environment(tracker, ledgers, **more):
     """Return the environment of a process that records."""
@@ -161,15 +180,16 @@ def run(command, env, **more):
 
 @contextlib.contextmanager
 def serving(command, env, ready, directory, leaves_with=(0,), python=sys.executable):
-    """Run a module as a server as long as the block lasts.
+    """Run a module as a server as long as the block lasts; a program, if `python` is None.
 
     Yields the first group of `ready` in what it prints. The server is then asked
     to stop, does so within WAIT_S, and leaves with one of `leaves_with`.
     """
+    interpreter = [] if python is None else [python, "-W", "ignore:This process", "-m"]
     said = directory / "server"
     with said.open("wb") as output:
         process = subprocess.Popen(
-            [python, "-W", "ignore:This process", "-m", *command],
+            [*interpreter, *command],
             env={**env, "PYTHONUNBUFFERED": "1"},
             cwd=directory,
             stdout=output,

@@ -47,13 +47,15 @@ def test_an_experience_goes_on_in_the_task(recorder, signals):
         signals.task_prerun.send(task_id="t1", task=task)
         labkit.current("create_order").complete()
         signals.task_postrun.send(task_id="t1", task=task)
-    sent = [(c["checkpoint"], c.get("checkpoint_category")) for c in recorder.checkpoints()]
+    checkpoints = recorder.checkpoints()
+    sent = [(c["checkpoint"], c.get("checkpoint_category")) for c in checkpoints]
     assert sent == [
         ("start", None),
         ("intermediate", "celery_task_published"),
         ("intermediate", "celery_task_started"),
         ("end", None),
     ]
+    assert checkpoints[2]["meta"] == {"request_correlation_id": "t1"}
 
 
 def test_a_task_that_runs_inline_sees_nothing_and_restores_the_outer_scope(recorder, signals):

@@ -8,6 +8,7 @@ import inspect
 import pytest
 
 import labkit
+from labkit import _native
 
 
 def ends(recorder):
@@ -30,6 +31,38 @@ def test_any_name_that_is_no_parameter_is_meta(recorder):
     start, end = recorder.checkpoints()
     assert start["meta"] == {"id": 1, "self": 2, "client": 3}
     assert end["meta"] == {"id": 4, "self": 5, "definition": 6}
+
+
+@pytest.mark.parametrize("begin", [labkit.experience, labkit.start])
+def test_a_block_ends_with_the_fields_that_it_began_with(recorder, begin):
+    with begin("create_order", project_id=7):
+        pass
+    with pytest.raises(ValueError, match="declined"), begin("create_order", attempt=2):
+        raise ValueError("declined")
+    with begin("create_order", attempt=3) as xp:
+        xp.complete(attempt=4)
+    metas = [c.get("meta") for c in recorder.checkpoints()]
+    assert metas == [{"project_id": 7}] * 2 + [{"attempt": n} for n in (2, 2, 3, 4)]
+
+
+def test_a_resumed_block_ends_with_the_fields_that_it_was_resumed_with(recorder):
+    labkit.start("create_order", cart=1)
+    with labkit.resume("create_order", labkit.carrier(), queue="mail"):
+        pass
+    assert [c.get("meta") for c in recorder.checkpoints()] == [
+        {"cart": 1},
+        {"queue": "mail"},
+        {"queue": "mail"},
+    ]
+
+
+def test_names_that_a_program_makes_up_do_not_stay(recorder):
+    xp = labkit.start("create_order")
+    for number in range(1_000):
+        xp.checkpoint(f"step_{number}")
+    sent = [c.get("checkpoint_category") for c in recorder.checkpoints()]
+    assert sent[1:] == [f"step_{number}" for number in range(1_000)]
+    assert len(_native.NAMES) <= 256
 
 
 def test_a_decorated_function_returns_its_result_and_each_call_is_an_experience(recorder):

@@ -87,6 +87,42 @@ def test_wsgi_takes_a_carrier_from_whom_the_application_trusts(recorder, header)
     assert end["outcome"] == "success"
 
 
+@pytest.mark.parametrize(
+    ("sent", "kept"),
+    [
+        ("01KE6Y6MG0AAAAAAAAAAAAAAAA", True),
+        ("2b7e1516-28ae_d2a6:abf7.1588/x@y+z=", True),
+        ("", False),
+        ("a b", False),
+        ("naïve", False),
+        ('"},{"', False),
+        ("x" * 129, False),
+    ],
+)
+def test_what_a_request_starts_carries_its_own_id(recorder, sent, kept):
+    meta = {"request_correlation_id": sent} if kept else None
+
+    def app(*_):
+        with labkit.experience("create_order"):
+            return [b""]
+
+    async def async_app(*_):
+        labkit.start("create_order", request_correlation_id="mine").discard()
+        with labkit.isolate():
+            labkit.start("create_order").discard()
+        with labkit.experience("create_order"):
+            pass
+
+    serve(WSGIMiddleware(app), {"HTTP_X_REQUEST_ID": sent})
+    assert [c.get("meta") for c in recorder.checkpoints()] == [meta, meta]
+    request(ASGIMiddleware(async_app), [(b"x-request-id", sent.encode("latin-1"))])
+    mine = {"request_correlation_id": "mine"}
+    metas = [c.get("meta") for c in recorder.checkpoints()]
+    assert metas == [mine, None, None, None, meta, meta]
+    labkit.start("create_order").discard()
+    assert "meta" not in recorder.checkpoints()[0]
+
+
 def test_a_wsgi_request_leaves_nothing_to_the_next(recorder):
     def app(*_):
         seen = labkit.current("create_order").active

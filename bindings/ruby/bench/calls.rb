@@ -36,7 +36,11 @@ def subjects(peer)
       SLI.start(:create_order, project_id: 7, kind: "gift", total: 12.5)
          .complete(project_id: 7, kind: "gift", total: 12.5)
     }),
-    Subject.new("block", 2, 15, plain, -> { SLI.start(:create_order) { nil } })
+    Subject.new("block", 2, 15, plain, -> { SLI.start(:create_order) { nil } }),
+    # Its end has them, too.
+    Subject.new("block, 3 fields", 2, 5, meta, lambda {
+      SLI.start(:create_order, project_id: 7, kind: "gift", total: 12.5) { nil }
+    })
   ]
 end
 

@@ -43,9 +43,9 @@ RSpec.describe "A Rails application", :stage do
     of_the_request = tracker.events.select { |event| event["user_experience_id"] == "load_comments" }
     # What the inline job adds, it adds in the name of the job.
     own, jobs = of_the_request.partition { |event| event["request_correlation_id"] == "req-7" }
-    # The end of a block has no fields.
-    expect(own.map { |event| event["checkpoint_category"] }).to eq([nil, "active_job_scheduled", "in_the_executor"])
-    expect(jobs.map { |event| event["checkpoint_category"] }).to eq(["active_job_started", "in_the_inline_job", nil])
+    own, jobs = [own, jobs].map { |events| events.map { |event| event["checkpoint_category"] } }
+    expect(own).to eq([nil, "active_job_scheduled", "in_the_executor", nil])
+    expect(jobs).to eq(%w[active_job_started in_the_inline_job])
   end
 
   it "tells trusted peers what is active, and goes on with what they tell" do

@@ -5,14 +5,18 @@ from __future__ import annotations
 import atexit
 import json
 import os
+import time
 from pathlib import Path
 
 import labkit
 
+# A process may become another program's and keep its number.
+_BEGAN = time.monotonic_ns()
+
 
 def write(**_):
     """Write this process's ledger, whole or not at all."""
-    path = Path(os.environ["LEDGERS"], f"{os.getpid()}.json")
+    path = Path(os.environ["LEDGERS"], f"{os.getpid()}-{_BEGAN}.json")
     unfinished = path.with_suffix(".part")
     unfinished.write_text(json.dumps(labkit.stats()), encoding="utf-8")
     unfinished.rename(path)

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from labkit._client import Client
 
 _REQUEST_CATEGORY = "http_request_started"
+_REQUEST_ID_BYTES = 128  # anybody may have sent it
+_MARKS = {ord(mark): None for mark in "-_.:@/+="}
 
 
 def is_trusted(trust: Callable[[Any], bool] | None, request: Any) -> bool:
@@ -28,21 +30,26 @@ def is_trusted(trust: Callable[[Any], bool] | None, request: Any) -> bool:
         return False
 
 
-def resume_request(header: str, request_id: str | None) -> None:
+def name_of(header: str | None) -> str | None:
+    """Return the value of X-Request-Id, if it is the kind of name that is logged."""
+    if header is None or len(header) > _REQUEST_ID_BYTES or not header.isascii():
+        return None
+    return header if header.translate(_MARKS).isalnum() else None
+
+
+def resume_request(header: str) -> None:
     """Continue what a request's header brought."""
     carrier = _carrier.from_header(header)
     if carrier is None:
         _problems().log("header", f"labkit: {_carrier.HEADER}: not base64url, or too long")
         return
-    extra = {"request_correlation_id": request_id} if request_id else {}
-    resume_all(carrier, None, _REQUEST_CATEGORY, extra)
+    resume_all(carrier, None, _REQUEST_CATEGORY)
 
 
 def resume_all(
     carrier: str | bytes | Mapping[str, Any],
     job: str | None,
     category: str,
-    meta: Mapping[str, Any],
 ) -> None:
     """Continue all that a carrier brought and this service has a definition of.
 
@@ -53,7 +60,7 @@ def resume_all(
         return
     for id in _carrier.ids(carrier):
         try:
-            client.resume(id, carrier, job=job, category=category, **meta)
+            client.resume(id, carrier, job=job, category=category)
         except LabkitError as e:
             _problems().log(f"resume {e.status}", f"{e}")
 

@@ -10,7 +10,7 @@ from labkit import _carrier, _native, _process
 from labkit._block import Block
 from labkit._clock import millis
 from labkit._config import document
-from labkit._context import Definition
+from labkit._context import Definition, request_id
 from labkit._context import active as active_here
 from labkit._errors import CODES, error_of
 from labkit._experience import Experience, null, reason_of
@@ -106,7 +106,7 @@ class Client:
         brought = _carrier.as_bytes(carrier)
         work = b"" if job is None else text(job)
         name = None if category is None else text(category)
-        data = encode(meta) if meta else None
+        data = _encoded(meta)
         ref = _native.new_experience()
         status = _native.experience_resume(
             self._handle,
@@ -125,7 +125,7 @@ class Client:
         outer = here.get(definition)
         if outer is not None and not outer._is_block:  # noqa: SLF001 - friends: neither makes sense alone
             outer = outer._outer  # noqa: SLF001 - or each resume in a long-lived thread would keep the last
-        resumed = Experience(definition, self._problems, ref, outer, False)
+        resumed = Experience(definition, self._problems, ref, outer, False, data)
         active_here.set({**here, definition: resumed})
         return resumed
 
@@ -157,7 +157,7 @@ class Client:
             return
         given = None if correlation_id is None else text(correlation_id)
         why = None if reason is None else reason_of(reason)
-        data = encode(meta) if meta else None
+        data = _encoded(meta)
         status = _native.observed(
             self._handle,
             definition.index,
@@ -191,11 +191,11 @@ class Client:
             _native.experience_leave(outer._ref, _native.EXIT_RESTARTED, None, NONE)  # noqa: SLF001 - the same room
             outer = None
         ref = _byref(labkit_experience())
-        if correlation_id is None and not meta:
+        data = _encoded(meta)
+        if correlation_id is None and data is None:
             status = _start(self._c_handle, definition.index, None, NONE, None, NONE, ref)
         else:
             given = None if correlation_id is None else text(correlation_id)
-            data = encode(meta) if meta else None
             status = _start(
                 self._c_handle,
                 definition.index,
@@ -209,7 +209,7 @@ class Client:
             self._problems.report(status, "start", id)
             if not _has_begun(status):
                 return self._null
-        begun = Experience(definition, self._problems, ref, outer, is_block)
+        begun = Experience(definition, self._problems, ref, outer, is_block, data)
         active_here.set({**here, definition: begun} if here else {definition: begun})
         return begun
 
@@ -278,6 +278,14 @@ class Client:
         if status and status != CODES["deadline_exceeded"]:
             self._problems.report(status, call)
         return status == 0
+
+
+def _encoded(meta: Mapping[str, Any]) -> bytes | None:
+    """Return the fields, and the request's own id unless they have it, as JSON."""
+    name = request_id.get()
+    if name is not None:
+        meta = {"request_correlation_id": name, **meta}
+    return encode(meta) if meta else None
 
 
 def _has_begun(status: int) -> bool:

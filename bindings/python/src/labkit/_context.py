@@ -36,17 +36,21 @@ NOTHING: Mapping[Definition, Experience] = {}
 # Whoever adds to it or takes from it sets a new mapping.
 active: ContextVar[Mapping[Definition, Experience]] = ContextVar("labkit_active", default=NOTHING)
 
+# The host's own name for the request or job that this context serves.
+request_id: ContextVar[str | None] = ContextVar("labkit_request_id", default=None)
+
 
 class Isolated:
     """An inner scope: sees nothing of the outer one, and restores it."""
 
-    __slots__ = ("_token",)
+    __slots__ = ("_request_id", "_tokens")
 
-    def __init__(self) -> None:
-        self._token: Token[Mapping[Definition, Experience]] | None = None
+    def __init__(self, request_id: str | None) -> None:
+        self._request_id = request_id
+        self._tokens: tuple[Token[Mapping[Definition, Experience]], Token[str | None]] | None = None
 
     def __enter__(self) -> None:
-        self._token = active.set(NOTHING)
+        self._tokens = active.set(NOTHING), request_id.set(self._request_id)
 
     def __exit__(
         self,
@@ -54,11 +58,12 @@ class Isolated:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        token, self._token = self._token, None
-        if token is None:
+        tokens, self._tokens = self._tokens, None
+        if tokens is None:
             return
         try:
-            active.reset(token)
+            active.reset(tokens[0])
+            request_id.reset(tokens[1])
         except ValueError:  # left in another context, where nothing was hidden
             pass
 
@@ -74,11 +79,16 @@ class Isolated:
         self.__exit__(kind, error, trace)
 
 
-def isolate() -> Isolated:
+def isolate(*, request_correlation_id: str | None = None) -> Isolated:
     """Return an inner scope, for `with` or `async with`.
 
     Inside, nothing of what is active outside can be seen or ended; afterwards
     it is active again. For work that runs inline but is not part of what
     surrounds it, such as a job run in place.
+
+    Args:
+        request_correlation_id: the host's own name for this request or job. What
+            starts or is resumed inside carries it among its further fields.
+
     """
-    return Isolated()
+    return Isolated(request_correlation_id)

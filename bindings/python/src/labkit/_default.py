@@ -115,7 +115,7 @@ def experience(id: str, /, *, correlation_id: str | None = None, **meta: Any) ->
     an exception it is an error with the exception's message; by
     asyncio.CancelledError handled, `cancelled`; by GeneratorExit handled,
     `non_local_exit`; by KeyboardInterrupt or SystemExit nothing is sent, and
-    the tracker sees a lost end.
+    the tracker sees a lost end. However it is left, its end carries `meta`, too.
     """
     return Block(_begin, id, correlation_id, meta)
 

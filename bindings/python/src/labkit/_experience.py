@@ -8,7 +8,7 @@ from labkit import _native
 from labkit._context import NOTHING
 from labkit._context import active as active_here
 from labkit._meta import encode
-from labkit._native import NONE, SIZES, text
+from labkit._native import NAMES, NONE, SIZES, text
 from labkit._problems import UNCONFIGURED
 
 TYPE_CHECKING = False
@@ -25,7 +25,8 @@ _INFO_BYTES = 1024
 
 _checkpoint = _native.experience_checkpoint
 _complete = _native.experience_complete
-_leave = _native.experience_leave
+_leave = _native.experience_leave_with
+_EXIT_NORMAL = _native.EXIT_NORMAL
 
 
 class Experience:
@@ -39,7 +40,7 @@ class Experience:
     use it at once harm nothing but the order of its checkpoints.
     """
 
-    __slots__ = ("_definition", "_is_block", "_outer", "_problems", "_ref")
+    __slots__ = ("_definition", "_given", "_is_block", "_outer", "_problems", "_ref")
 
     def __init__(
         self,
@@ -48,12 +49,14 @@ class Experience:
         ref: Reference,
         outer: Experience | None,
         is_block: bool,
+        given: bytes | None = None,
     ) -> None:
         self._definition = definition
         self._problems = problems
         self._ref = ref
         self._outer = outer  # what comes back into the context when this one ends
         self._is_block = is_block
+        self._given = given  # meta of its start, for the end of its block
 
     # --- what happens to it ----------------------------------------------------
 
@@ -68,15 +71,19 @@ class Experience:
             ArgumentError: strict only, category or meta is wrong.
 
         """
-        name = None if category is None else text(category)
-        data = encode(meta) if meta else None
-        status = _checkpoint(
-            self._ref,
-            name,
-            SIZES[len(name)] if name else NONE,
-            data,
-            SIZES[len(data)] if data else NONE,
-        )
+        name: bytes | None
+        if type(category) is str:
+            name, size = NAMES[category]
+        elif category is None:
+            name, size = None, NONE
+        else:
+            name = text(category)
+            size = SIZES[len(name)]
+        if meta:
+            data = encode(meta)
+            status = _checkpoint(self._ref, name, size, data, SIZES[len(data)])
+        else:
+            status = _checkpoint(self._ref, name, size, None, NONE)
         if status:
             self._problems.report(status, "checkpoint", self.id)
         return self
@@ -178,11 +185,13 @@ class Experience:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        given = self._given
+        size = SIZES[len(given)] if given else NONE
         if error is None:
-            status = _leave(self._ref, _native.EXIT_NORMAL, None, NONE)
+            status = _leave(self._ref, _EXIT_NORMAL, None, NONE, given, size)
         else:
             why = reason_of(error)
-            status = _leave(self._ref, exit_of(error), why, SIZES[len(why)])
+            status = _leave(self._ref, exit_of(error), why, SIZES[len(why)], given, size)
         if status:
             # Noted, not reported: the block's own result or exception goes on.
             self._problems.note(status, "end", self.id)

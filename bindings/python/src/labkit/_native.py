@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from ctypes import _CArgObject as Reference
 
-ABI_VERSION = 1
+ABI_VERSION = 2
 LIBRARY_NAME = "liblabkit.so.0"
 
 BUFFER_TOO_SMALL = 301
@@ -100,6 +100,7 @@ SIGNATURES: dict[str, tuple[type, tuple[type, ...]]] = {
     "labkit_experience_complete": (c_int, (_XP, *_TEXT)),
     "labkit_experience_discard": (c_int, (_XP, *_TEXT, *_TEXT)),
     "labkit_experience_leave": (c_int, (_XP, c_uint32, *_TEXT)),
+    "labkit_experience_leave_with": (c_int, (_XP, c_uint32, *_TEXT, *_TEXT)),
     "labkit_experience_is_active": (c_bool, (_XP,)),
     "labkit_experience_info": (c_int, (_XP, *_OUT)),
     "labkit_experience_carrier": (c_int, (_XP, *_OUT)),
@@ -179,6 +180,7 @@ experience_handled = _hot("labkit_experience_handled")
 experience_complete = _hot("labkit_experience_complete")
 experience_discard = _hot("labkit_experience_discard")
 experience_leave = _hot("labkit_experience_leave")
+experience_leave_with = _hot("labkit_experience_leave_with")
 experience_is_active = _hot("labkit_experience_is_active")
 
 client_new = _cold("labkit_client_new")
@@ -215,6 +217,25 @@ class _Sizes(dict[int, c_size_t]):
 
 SIZES = _Sizes((length, c_size_t(length)) for length in range(256))
 NONE = SIZES[0]
+
+
+class _Names(dict[str, tuple[bytes, c_size_t]]):
+    """Names that stand in a host's code, as the library takes them: `NAMES[name]`.
+
+    What a program makes up as it goes does not stay.
+    """
+
+    def __missing__(self, name: str) -> tuple[bytes, c_size_t]:
+        data = text(name)
+        sized = data, SIZES[len(data)]
+        if len(self) < _MOST_NAMES and len(data) <= _NAME_BYTES:
+            self[name] = sized
+        return sized
+
+
+_MOST_NAMES = 256
+_NAME_BYTES = 64  # of longer ones only the length is of interest
+NAMES = _Names()
 
 
 def text(value: object) -> bytes:

@@ -50,12 +50,12 @@ def _before_publish(headers: dict[str, Any] | None = None, **_: Any) -> None:
 
 def _before_run(task_id: str | None = None, task: Any = None, **_: Any) -> None:
     request = task.request
-    scope = isolate()
+    scope = isolate(request_correlation_id=task_id)
     setattr(request, _SCOPE, scope)
     scope.__enter__()
     brought = getattr(request, _carrier.JOB_KEY, None)
     if brought:
-        resume_all(brought, task_id, _STARTED, {})
+        resume_all(brought, task_id, _STARTED)
     tend()
 
 

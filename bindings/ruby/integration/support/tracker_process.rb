@@ -23,7 +23,7 @@ class TrackerProcess
     port = File.join(directory, "tracker.port")
     @pid = Process.spawn(
       BINARY, "serve", "--listen", "127.0.0.1:0", "--port-file", port,
-      "--store", "memory", "--definitions", definitions,
+      "--insecure-no-auth", "--store", "memory", "--definitions", definitions,
       out: @log, err: File.join(directory, "tracker.err")
     )
     @address = Wait.until("a tracker") { File.exist?(port) && File.read(port)[/\S+:\d+/] }

@@ -60,19 +60,23 @@ module Labkit
       # (`non_local_exit`) by `throw`, `break` or `return`.
       #
       # @param id [Symbol, String] of the definition
-      # @param correlation_id [String, nil] a ULID or 32 hex digits; by
-      #   default a fresh one
-      # @param extra further fields of the checkpoint: scalars
+      # @param extra [Hash] further fields of the checkpoint: scalars; with a
+      #   block, of its end, too. `correlation_id:` is none of them, but a ULID
+      #   or 32 hex digits instead of a fresh one.
       # @yieldparam experience [Core::Experience]
       # @return [Core::Experience, Object] the experience, or the block's result
       # @raise [NotFoundError, ArgumentError] with `strict`
-      def start(id, correlation_id: nil, **extra, &block)
-        experience(id).start_with(correlation_id, extra, &block)
+      def start(id, extra = Core::Meta::NONE, &)
+        client = current_client
+        definition = client&.definition(id)
+        experience = definition ? Core::Experience.new(definition) : Core::NullExperience.instance
+        experience.start(extra, &)
       end
 
       # Continues the experience that is active in this context, for example
       # in a job that brought it; a silent no-op if there is none. A block
       # always runs, and ends the experience as it does for {start}.
+      # @param extra further fields of the checkpoint, and of the block's end
       # @return [Core::Experience, Object] the experience, or the block's result
       def resume(id, checkpoint_category: "resume", **extra, &block)
         get(id).resume_with(checkpoint_category, extra, &block)
@@ -86,7 +90,7 @@ module Labkit
         definition = client&.definition(id)
         return Core::NullExperience.instance unless definition
 
-        Core::Context.scope(client)[definition.index] || Core::Experience.new(client, definition)
+        Core::Context.scope(client)[definition.index] || Core::Experience.new(definition)
       end
 
       # Records something that is already over.
@@ -151,7 +155,7 @@ module Labkit
         return [] unless client
 
         Core::Carrier.entries(client, carrier, only).filter_map do |definition, json|
-          experience = Core::Experience.new(client, definition).take_up(json, job, category, extra)
+          experience = Core::Experience.new(definition).take_up(json, job, category, extra)
           experience if experience.active?
         end
       end
@@ -172,14 +176,6 @@ module Labkit
       def record(payload)
         payload = JSON.generate(payload) unless payload.is_a?(String)
         current_client&.record(payload) || false
-      end
-
-      private
-
-      def experience(id)
-        client = current_client
-        definition = client&.definition(id)
-        definition ? Core::Experience.new(client, definition) : Core::NullExperience.instance
       end
     end
   end

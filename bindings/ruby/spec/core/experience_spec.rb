@@ -80,6 +80,28 @@ RSpec.describe Labkit::Core::Experience do
       expect(sent).to eq(["start"])
     end
 
+    it "sends the end that a dying thread reaches while it cleans up" do
+      begun = Queue.new
+      thread = Thread.new do
+        begun << sleep
+      ensure
+        sli.start(:sign_in) { nil }
+      end
+      Thread.pass until thread.stop?
+      thread.kill.join
+
+      expect(sent).to eq(["start", "end success"])
+    end
+
+    it "sends what it was given with both of its checkpoints, as GitLab's does" do
+      sli.start(:create_order, project_id: 7) { nil }
+      sli.start(:create_order)
+      sli.resume(:create_order, attempt: 2) { nil }
+
+      fields = sli.testing.checkpoints.map { |checkpoint| checkpoint["meta"] }
+      expect(fields).to eq(([{ "project_id" => 7 }] * 2) + [nil] + ([{ "attempt" => 2 }] * 2))
+    end
+
     it "sends one end if the block has completed it" do
       sli.start(:create_order) { |xp| xp.complete.complete }
 

@@ -37,6 +37,13 @@ RSpec.describe Labkit::Core::Meta do
     end
   end
 
+  it "writes fields after any number of values that it could not" do
+    deep = (1..200).inject("end") { |inner, _| [inner] }
+    200.times { encode(deep) }
+
+    expect(encode([[1]])).to eq('{"a":[[1]]}')
+  end
+
   it "takes text in any encoding, good or bad" do
     expect(encode("Zo\xEB".dup.force_encoding("ISO-8859-1"))).to eq('{"a":"Zoë"}')
     expect(encode("Zoë".encode("UTF-16LE"))).to eq('{"a":"Zoë"}')

@@ -1,6 +1,7 @@
 # frozen_string_literal: true
 
 require "open3"
+require "tmpdir"
 
 RSpec.describe Labkit::Core::Native do
   let(:header) { File.read(File.expand_path("../../../../include/labkit.h", __dir__)) }
@@ -117,5 +118,18 @@ RSpec.describe Labkit::Core::Native do
     )
 
     expect(output).to include("/nowhere/liblabkit.so")
+  end
+
+  it "refuses a library that is too old before it misses anything in it" do
+    Dir.mktmpdir do |directory|
+      source = File.join(directory, "old.c")
+      library = File.join(directory, "liblabkit.so.0")
+      File.write(source, "unsigned labkit_abi_version(void) { return 1; }\n")
+      system(ENV.fetch("CC", "cc"), "-shared", "-fPIC", "-o", library, source, exception: true)
+      said, status = Open3.capture2e({ "LABKIT_LIBRARY" => library }, RbConfig.ruby, "-Ilib", "-rlabkit/core", "-e", "")
+
+      expect(status).not_to be_success
+      expect(said).to match(/#{library} is too old: interface 1, not #{described_class::ABI_VERSION} \(LoadError\)/)
+    end
   end
 end

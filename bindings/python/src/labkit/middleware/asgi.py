@@ -6,7 +6,7 @@ past Python's own exit. So what is left is sent when the application shuts down.
 
 from __future__ import annotations
 
-from labkit._arrival import is_trusted, resume_request, tend
+from labkit._arrival import is_trusted, name_of, resume_request, tend
 from labkit._context import isolate
 from labkit._default import flush
 from labkit._errors import LabkitError
@@ -31,7 +31,9 @@ class ASGIMiddleware:
 
     `trust` is asked with the connection's scope whether the sender's carrier
     header is taken; by default it never is, as anybody can send one. What it
-    brings is continued, and is `labkit.current(id)` in the application.
+    brings is continued, and is `labkit.current(id)` in the application. What a
+    request starts or resumes carries its header `X-Request-Id`, if it has one,
+    as `request_correlation_id`.
 
     When the server shuts the application down, waits for half a second at most
     until what was recorded is sent.
@@ -51,10 +53,10 @@ class ASGIMiddleware:
         if scope["type"] not in ("http", "websocket"):
             await self.app(scope, receive, send)
             return
-        with isolate():
+        with isolate(request_correlation_id=name_of(_header(scope, _REQUEST_ID))):
             header = _header(scope, _CARRIER)
             if header and is_trusted(self.trust, scope):
-                resume_request(header, _header(scope, _REQUEST_ID))
+                resume_request(header)
             tend()
             await self.app(scope, receive, send)
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from contextvars import Context, copy_context
 
-from labkit._arrival import is_trusted, resume_request, tend
-from labkit._context import NOTHING, active
+from labkit._arrival import is_trusted, name_of, resume_request, tend
+from labkit._context import NOTHING, active, request_id
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,6 +23,8 @@ class WSGIMiddleware:
     """Runs each request of `app` in a context of its own, to its last byte.
 
     What one request leaves active is not seen by the next on the same thread.
+    What it starts or resumes carries the header `X-Request-Id`, if there is one,
+    as `request_correlation_id`.
 
     `trust` is asked with the environ whether the sender's carrier header is
     taken; by default it never is, as anybody can send one. What it brings is
@@ -46,9 +48,10 @@ class WSGIMiddleware:
 
     def _respond(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
         active.set(NOTHING)
+        request_id.set(name_of(environ.get(_REQUEST_ID)))
         header = environ.get(_CARRIER)
         if header and is_trusted(self.trust, environ):
-            resume_request(header, environ.get(_REQUEST_ID))
+            resume_request(header)
         tend()
         return self.app(environ, start_response)
 

@@ -2,16 +2,19 @@
 
 module Labkit
   module Core
-    # The user's block, and how it was left.
+    # The user's block, and how it was left: mixed into {Experience}, which ends so.
     module Block
-      # Yields, and tells the experience how the block was left, whatever
+      private
+
+      # Yields itself, and tells the library how the block was left, whatever
       # happens. A jump (`throw`, `break`, `return`) shows neither an end nor an
       # exception; a killed thread looks the same, but knows that it is.
+      # @param meta [String, nil] what the block was given, for its end
       # @param earlier [Experience, nil] active again afterwards
       # @return [Object] the block's result
-      def self.run(experience, earlier = nil)
+      def within_block(meta, earlier = nil)
         exit = Native::EXIT_NON_LOCAL
-        result = yield experience
+        result = yield self
         exit = Native::EXIT_NORMAL
         result
       rescue SystemExit, SignalException
@@ -22,8 +25,9 @@ module Labkit
         reason = Text.reason(e)
         raise
       ensure
-        exit = Native::EXIT_ABANDONED if Thread.current.status == "aborting"
-        experience.leave(exit, reason, earlier)
+        # An end that was reached is one, also where a dying thread cleans up.
+        exit = Native::EXIT_ABANDONED if exit != Native::EXIT_NORMAL && Thread.current.status == "aborting"
+        leave(exit, reason, meta, earlier)
       end
     end
   end

@@ -4,8 +4,9 @@ require "json"
 
 module Labkit
   module Core
-    # What product teams wrote: a number in the library, and the file's name.
-    Definition = Struct.new(:index, :id)
+    # What product teams wrote: a number in the library, the file's name, and
+    # the client that has read it.
+    Definition = Struct.new(:index, :id, :client)
 
     # What became of all that was recorded in this process. Whenever nothing
     # is in progress, recorded = acknowledged + rejected + queued + dropped.
@@ -165,7 +166,7 @@ module Labkit
           yield code
           return
         end
-        @definitions[id] = Definition.new(index.unpack1("L"), name.dup.freeze).freeze
+        @definitions[id] = Definition.new(index.unpack1("L"), name.dup.freeze, self).freeze
       end
 
       def waited?(code, call)

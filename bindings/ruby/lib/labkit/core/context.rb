@@ -48,48 +48,53 @@ module Labkit
       end
     end
 
-    # The active experiences of one scope, at most one for each definition.
+    # The active experiences of one scope, at most one for each definition. There
+    # are seldom more than two: a list costs each start and end less than half of
+    # what a Hash does.
     class Scope
-      NO_EXTRA = {}.freeze
-      private_constant :NO_EXTRA
-
       # @return [Client]
       attr_reader :client
-      # @return [Hash] fields that every checkpoint of this scope gets
+      # @return [Hash, nil] fields that every checkpoint of this scope gets
       attr_reader :extra
 
       def initialize(client, request_correlation_id = nil)
         @client = client
-        @active = {}
-        @extra = request_correlation_id ? { request_correlation_id: }.freeze : NO_EXTRA
+        @active = [] # in the order of their starts; some may be over
+        @extra = { request_correlation_id: }.freeze if request_correlation_id
       end
 
       # @param definition [Integer] its index
       # @return [Experience, nil]
       def [](definition)
-        experience = @active[definition]
+        place = place_of(definition)
+        experience = @active[place] if place
         experience if experience&.active?
+      end
+
+      # Ends the one that is active: another takes its place, and is no block.
+      # @param definition [Integer] its index
+      def restart(definition)
+        self[definition]&.leave(Native::EXIT_RESTARTED)
       end
 
       # @return [Experience, nil] the one whose place it takes
       def enter(experience)
-        index = experience.definition.index
-        earlier = @active[index]
-        @active[index] = experience
+        place = place_of(experience.definition.index) unless @active.empty?
+        earlier = @active[place] if place
+        @active[place || @active.size] = experience
         earlier
       end
 
       # Takes a finished experience out.
       def remove(experience)
-        index = experience.definition.index
-        @active.delete(index) if @active[index].equal?(experience)
+        @active.delete(experience)
       end
 
       # Ends what {#enter} began: the outer experience of the same definition
       # is the active one again.
       def restore(experience, earlier)
         remove(experience)
-        @active[earlier.definition.index] = earlier if earlier&.active?
+        enter(earlier) if earlier&.active?
       end
 
       # Whether nothing was entered; what is in it may be over.
@@ -103,7 +108,13 @@ module Labkit
 
       # @return [Array<Experience>] in the order of their starts
       def to_a
-        @active.each_value.select(&:active?)
+        @active.select(&:active?)
+      end
+
+      private
+
+      def place_of(definition)
+        @active.index { |experience| experience.definition.index == definition }
       end
     end
   end

@@ -12,28 +12,39 @@ module Labkit
     # The library keeps its state in a plain buffer, which means the same in a
     # fork child.
     class Experience
+      include Block
+
       # @return [Definition]
       attr_reader :definition
 
-      # Starts nothing yet.
-      def initialize(client, definition)
-        @client = client
+      # Starts nothing yet. With a fourth variable Ruby would give each object
+      # a table for them, on the heap.
+      def initialize(definition)
         @definition = definition
-        @native = "\0" * Native::EXPERIENCE_BYTES
-        @scope = nil
-        @begun = false
+        @native = Native::NEVER_STARTED
+        @scope = nil # until it has begun
       end
 
       # Starts it in the current context: sends `start`. With a block, yields
       # itself, ends as the block is left, and returns the block's result. One
       # that has started before is not started again.
       #
-      # @param correlation_id [String, nil] a ULID or 32 hex digits; by
-      #   default a fresh one
-      # @param extra fields of the checkpoint: scalars
+      # @param extra [Hash] fields of the checkpoint: scalars; with a block, of
+      #   its end, too. `correlation_id:` is none of them, but a ULID or 32 hex
+      #   digits instead of a fresh one.
       # @return [self, Object]
-      def start(correlation_id: nil, **extra, &block)
-        start_with(correlation_id, extra, &block)
+      def start(extra = Meta::NONE, &)
+        return block_given? ? yield(self) : self if @scope
+
+        correlation_id, extra = correlation(extra) unless extra.empty?
+        scope = Context.scope(@definition.client)
+        scope.restart(@definition.index) unless block_given? || scope.empty?
+        meta = meta(extra, scope)
+        native_start(correlation_id, meta, extra)
+        earlier = (@scope = scope).enter(self)
+        return self unless block_given?
+
+        within_block(meta, earlier, &)
       end
 
       # Continues it: sends `intermediate`. With a block, ends as that is left.
@@ -78,8 +89,9 @@ module Labkit
       end
 
       # Sends `end`, with the outcome that was marked, or success.
+      # @param extra [Hash] fields of the checkpoint: scalars
       # @return [self]
-      def complete(**extra)
+      def complete(extra = Meta::NONE)
         meta = meta(extra)
         ended(Native.labkit_experience_complete(@native, meta, meta ? meta.bytesize : 0), :complete, extra)
       end
@@ -149,67 +161,58 @@ module Labkit
       # @!group For Labkit::UserExperienceSli
 
       # @private
-      def start_with(correlation_id, extra)
-        return block_given? ? yield(self) : self if @begun
-
-        @scope = Context.scope(@client)
-        restart unless block_given? || @scope.empty?
-        native_start(correlation_id && Text.of(correlation_id), meta(extra), extra)
-        earlier = @scope.enter(self)
-        return self unless block_given?
-
-        Block.run(self, earlier) { yield self }
-      end
-
-      # @private
-      def resume_with(category, extra)
+      def resume_with(category, extra, &)
         checkpoint(category, **extra)
         return self unless block_given?
 
-        Block.run(self) { yield self }
+        within_block(meta(extra), &)
       end
 
       # Continues in the current context what a carrier brought.
       # @private
       def take_up(carrier, job, category, extra)
-        @scope = Context.scope(@client)
-        native_resume(carrier, Text.of(job), Text.of(category), meta(extra), extra)
-        @scope.enter(self) if active?
+        scope = Context.scope(@definition.client)
+        native_resume(carrier, Text.of(job), Text.of(category), meta(extra, scope), extra)
+        @scope = scope
+        scope.enter(self) if active?
         self
       end
 
-      # Ends it as its block was left.
+      # Ends it as its block was left, or because another takes its place; the
+      # library leaves a fork parent's alone.
       # @private
       # @param exit [Integer] Native::EXIT_*
-      def leave(exit, reason = nil, earlier = nil)
-        code = Native.labkit_experience_leave(@native, exit, reason, size(reason))
+      def leave(exit, reason = nil, meta = nil, earlier = nil)
+        code = Native.labkit_experience_leave_with(
+          @native, exit, reason, reason ? reason.bytesize : 0, meta, meta ? meta.bytesize : 0
+        )
         failed(code, :leave) unless code.zero?
         @scope&.restore(self, earlier)
       end
 
       private
 
-      # Ends the one that is active here; the library leaves a fork parent's alone.
-      def restart
-        @scope[definition.index]&.leave(Native::EXIT_RESTARTED)
+      # @return [Array(String, Hash)] the caller's id for it, and the fields
+      def correlation(extra)
+        return [nil, extra] unless extra.key?(:correlation_id)
+
+        [Text.of(extra[:correlation_id]), extra.except(:correlation_id)]
       end
 
       def native_start(correlation_id, meta, extra)
         code = Native.labkit_experience_start(
-          @client.handle, @definition.index, correlation_id, correlation_id ? correlation_id.bytesize : 0,
-          meta, meta ? meta.bytesize : 0, @native
+          @definition.client.handle, @definition.index, correlation_id, correlation_id ? correlation_id.bytesize : 0,
+          meta, meta ? meta.bytesize : 0, @native = "\0" * Native::EXPERIENCE_BYTES
         )
         failed(code, :start, extra) unless code.zero?
-        @begun = true
       end
 
       def native_resume(carrier, job, category, meta, extra)
         code = Native.labkit_experience_resume(
-          @client.handle, definition.index, carrier, size(carrier), job, size(job),
-          category, size(category), meta, size(meta), @native
+          @definition.client.handle, @definition.index, carrier, size(carrier), job, size(job),
+          category, size(category), meta, size(meta), @native = "\0" * Native::EXPERIENCE_BYTES
         )
         failed(code, :rehydrate, extra) unless code.zero?
-        @begun = true
       end
 
       def ended(code, call, extra)
@@ -219,11 +222,13 @@ module Labkit
       end
 
       # With what every checkpoint of the scope carries. Most have nothing.
-      def meta(extra)
-        common = @scope&.extra
-        return (Meta.encode(extra) unless extra.empty?) if common.nil? || common.empty?
-
-        Meta.encode(common.merge(extra))
+      def meta(extra, scope = @scope)
+        common = scope&.extra
+        if common
+          Meta.encode(common.merge(extra))
+        elsif !extra.empty?
+          Meta.encode(extra)
+        end
       end
 
       def size(text)
@@ -231,7 +236,7 @@ module Labkit
       end
 
       def failed(code, call, extra = nil)
-        @client.reporter.failed(code) do
+        @definition.client.reporter.failed(code) do
           extra.nil? || extra.empty? ? "#{id} #{call}" : "#{id} #{call} (#{extra.keys.join(", ")})"
         end
       end

@@ -11,7 +11,7 @@ module Labkit
     module Native
       extend FFI::Library
 
-      ABI_VERSION = 1
+      ABI_VERSION = 2
 
       STATUSES = {
         0 => :ok,
@@ -57,6 +57,8 @@ module Labkit
 
       # sizeof(labkit_experience); the size is frozen.
       EXPERIENCE_BYTES = 512
+      # One that never started: the library changes only what it started.
+      NEVER_STARTED = ("\0" * EXPERIENCE_BYTES).freeze
 
       # The counters of labkit_stats, in order, after its `size`.
       STATS_FIELDS = %i[
@@ -91,6 +93,7 @@ module Labkit
         labkit_experience_complete: [[:pointer, *TEXT], :int],
         labkit_experience_discard: [[:pointer, *TEXT, *TEXT], :int],
         labkit_experience_leave: [[:pointer, :uint32, *TEXT], :int],
+        labkit_experience_leave_with: [[:pointer, :uint32, *TEXT, *TEXT], :int],
         labkit_experience_is_active: [[:pointer], :bool],
         labkit_experience_info: [[:pointer, *BUFFER], :int],
         labkit_experience_carrier: [[:pointer, *BUFFER], :int],
@@ -122,11 +125,14 @@ module Labkit
         raise LoadError, "labkit-core needs liblabkit.so.0: install the gem for this platform, which brings it " \
                          "along, or the library itself, or set LABKIT_LIBRARY to its path (#{e.message})"
       end
-      FUNCTIONS.each do |name, (parameters, result)|
-        attach_function name, parameters, result, blocking: WAITING.include?(name)
-      end
+      # First of all: an old one does not have what comes next.
+      attach_function :labkit_abi_version, *FUNCTIONS[:labkit_abi_version]
       if labkit_abi_version < ABI_VERSION
         raise LoadError, "#{library} is too old: interface #{labkit_abi_version}, not #{ABI_VERSION}"
+      end
+
+      FUNCTIONS.except(:labkit_abi_version).each do |name, (parameters, result)|
+        attach_function name, parameters, result, blocking: WAITING.include?(name)
       end
 
       # The status as a Symbol; numbers of later versions keep theirs.

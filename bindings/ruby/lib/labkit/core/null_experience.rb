@@ -10,16 +10,12 @@ module Labkit
     class NullExperience
       include Singleton
 
-      def start(**)
+      def start(*)
         block_given? ? yield(self) : self
       end
       alias resume start
-
       # @private
-      def start_with(*)
-        block_given? ? yield(self) : self
-      end
-      alias resume_with start_with
+      alias resume_with start
 
       def checkpoint(_category = nil, **)
         self
@@ -33,7 +29,7 @@ module Labkit
         self
       end
 
-      def complete(**)
+      def complete(*)
         self
       end
 

@@ -28,7 +28,7 @@ module Labkit
       end
 
       def meta(client)
-        Meta.encode({ **Context.scope(client).extra, **extra })
+        Meta.encode({ **Context.scope(client).extra.to_h, **extra })
       end
 
       def milliseconds(reporter)
