@@ -43,7 +43,7 @@ impl Encoder<'_> {
             feature_category: Cow::Borrowed(&definition.feature_category),
             urgency: Cow::Borrowed(definition.urgency.as_str()),
             client_timestamp: Timestamp::from_millis(mark.wall_ms),
-            meta: None, // below: it is known to be JSON, and not read again
+            meta,
             id: Some(CheckpointId(mark.id)),
             outcome: mark.moment.outcome,
             reason: mark.texts.reason().map(Cow::Borrowed),
@@ -51,13 +51,7 @@ impl Encoder<'_> {
             elapsed_ms: mark.moment.elapsed_ns.map(|ns| (ns / 1_000) as f64 / 1_000.0),
         };
         // Writing to a Vec cannot fail, and no field's Serialize does.
-        let _ = serde_json::to_writer(&mut *out, &checkpoint);
-        if let Some(meta) = meta {
-            out.pop(); // the closing brace: one more key follows
-            out.extend_from_slice(b",\"meta\":");
-            out.extend_from_slice(meta.as_str().as_bytes());
-            out.push(b'}');
-        }
+        let _ = serde_json::to_writer(out, &checkpoint);
         trimmed
     }
 }
