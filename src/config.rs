@@ -65,8 +65,8 @@ pub struct Config {
     /// No retry waits longer, in milliseconds, unless the tracker asks for it.
     pub backoff_cap_ms: u64,
     /// A process that has sent something, and has nothing to send for this long,
-    /// shows that it lives, in milliseconds; 0: never. The tracker takes a process
-    /// for gone that misses two of them.
+    /// shows that it lives, in milliseconds; 0: never. The tracker, which is told
+    /// how often, takes a process for gone that misses two.
     pub heartbeat_ms: u64,
     /// A file of certificates (PEM) to trust instead of the built-in ones.
     pub ca_file: Option<PathBuf>,

@@ -62,7 +62,8 @@ func (d *Definition) Do(
 }
 
 // Done ends the experience with the function that defers it, as the block of
-// [Client.Do] would, with the fields that Start was given; err is the function's named result, or nil if it has none:
+// [Client.Do] would, with the fields that Start was given; err is the function's
+// named result, or nil if it has none:
 //
 //	func createOrder(ctx context.Context) (err error) {
 //		ctx, xp := client.Start(ctx, "create_order")

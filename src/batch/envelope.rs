@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::Batch;
+use crate::config::Config;
 use crate::stats::Stats;
 use crate::wire::{CheckpointId, Sdk, Timestamp};
 
@@ -19,6 +20,9 @@ pub(crate) struct Envelope<'a> {
     pub(crate) sdk: &'a Sdk,
     #[serde(skip_serializing_if = "Option::is_none")]
     recorded: Option<u64>,
+    /// How often it shows that it lives, in milliseconds; 0: never.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    heartbeat_ms: Option<u64>,
     /// What this process still holds, the batch aside.
     #[serde(skip_serializing_if = "Option::is_none")]
     queued: Option<u64>,
@@ -33,19 +37,27 @@ impl<'a> Envelope<'a> {
     pub(crate) fn own(
         sent_at: Timestamp,
         instance_id: CheckpointId,
-        sdk: &'a Sdk,
+        config: &'a Config,
         stats: &Stats,
         count: usize,
     ) -> Self {
-        let (recorded, dropped) = (Some(stats.recorded), Some(stats.dropped_by_name()));
-        let queued = Some(stats.queued.saturating_sub(count as u64));
-        Envelope { sent_at, instance_id, sdk, recorded, queued, dropped, adopted: false }
+        Envelope {
+            sent_at,
+            instance_id,
+            sdk: &config.sdk,
+            recorded: Some(stats.recorded),
+            heartbeat_ms: Some(config.heartbeat_ms),
+            queued: Some(stats.queued.saturating_sub(count as u64)),
+            dropped: Some(stats.dropped_by_name()),
+            adopted: false,
+        }
     }
 
     /// Around what a dead process left behind.
     pub(crate) fn adopted(sent_at: Timestamp, instance_id: CheckpointId, sdk: &'a Sdk) -> Self {
-        let (recorded, queued, dropped) = (None, None, None);
-        Envelope { sent_at, instance_id, sdk, recorded, queued, dropped, adopted: true }
+        let (recorded, heartbeat_ms, queued, dropped) = (None, None, None, None);
+        let adopted = true;
+        Envelope { sent_at, instance_id, sdk, recorded, heartbeat_ms, queued, dropped, adopted }
     }
 
     /// Replaces `out` with the whole request body.
@@ -77,7 +89,7 @@ mod tests {
 
     #[test]
     fn the_tracker_can_read_what_is_written() {
-        let sdk = Sdk { name: "labkit".into(), version: "1".into() };
+        let config = Config::default();
         let mut stats = Stats { recorded: 9, queued: 5, ..Stats::default() };
         stats.dropped[0] = 2;
         let mut batch = Batch::default();
@@ -85,13 +97,14 @@ mod tests {
         batch.add(0, |out| out.extend_from_slice(b"{\"b\":2}"));
         let mut out = b"left over".to_vec();
         let time = Timestamp::from_millis(0);
-        Envelope::own(time, CheckpointId(5), &sdk, &stats, 2).write(&batch, &mut out);
+        Envelope::own(time, CheckpointId(5), &config, &stats, 2).write(&batch, &mut out);
         let text = String::from_utf8(out).unwrap();
         let Body::Batch(read) = Body::parse(&text).unwrap() else { panic!("{text}") };
         assert_eq!(
             (read.sent_at, read.sender.recorded, read.sender.queued),
             (time, Some(9), Some(3))
         );
+        assert_eq!(read.sender.heartbeat_ms, Some(20_000));
         assert_eq!(read.sender.dropped["queue_full"], 2);
         assert_eq!(read.checkpoints.len(), 2);
         assert!(!read.sender.adopted);

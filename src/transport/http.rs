@@ -26,6 +26,8 @@ const ANSWER_BYTES: u64 = 512 * 1024;
 const BUFFER_BYTES: usize = 16 * 1024;
 /// What fits into one packet anyway is sent as it is.
 const GZIP_ABOVE_BYTES: usize = 1_400;
+/// A kept connection outlives the time between two signs of life.
+const IDLE: Duration = Duration::from_secs(30);
 /// A tracker that asks for more than this has miscalculated.
 const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(3600);
 
@@ -48,6 +50,7 @@ impl Settings {
             .input_buffer_size(BUFFER_BYTES)
             .output_buffer_size(BUFFER_BYTES)
             .max_idle_connections(1)
+            .max_idle_age(IDLE)
             .user_agent(format!("{}/{}", config.sdk.name, config.sdk.version));
         let builder = with_trust(builder, config)?;
         Ok(Settings { agent: builder.build(), url: config.checkpoints_url() })

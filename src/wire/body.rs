@@ -89,6 +89,7 @@ impl<'a> Body<'a> {
             sender: Sender {
                 sdk: typed(&members, "sdk", "expected {\"name\", \"version\"}")?,
                 recorded: typed(&members, "recorded", "expected a whole number >= 0")?,
+                heartbeat_ms: typed(&members, "heartbeat_ms", "expected milliseconds >= 0")?,
                 queued: typed(&members, "queued", "expected a whole number >= 0")?,
                 dropped: typed::<Dropped>(&members, "dropped", Dropped::EXPECTED)?
                     .unwrap_or_default()
@@ -142,6 +143,7 @@ fn is_field(name: &str) -> bool {
             | "instance_id"
             | "sdk"
             | "recorded"
+            | "heartbeat_ms"
             | "queued"
             | "dropped"
             | "adopted"

@@ -82,6 +82,13 @@ impl fmt::Display for UnknownWord {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CheckpointId(pub u128);
 
+impl CheckpointId {
+    /// When it was made, by its maker's clock, in milliseconds since the Unix epoch.
+    pub fn millis(self) -> i64 {
+        (self.0 >> 80) as i64 // 48 bits
+    }
+}
+
 impl FromStr for CheckpointId {
     type Err = &'static str;
 

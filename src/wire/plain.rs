@@ -53,6 +53,7 @@ impl<'a> Plain<'a> {
                     version: sdk.version.into_owned(),
                 }),
                 recorded: envelope.recorded,
+                heartbeat_ms: envelope.heartbeat_ms,
                 queued: envelope.queued,
                 dropped: envelope.dropped.unwrap_or_default().0,
                 adopted: envelope.adopted.unwrap_or(false),
@@ -71,6 +72,7 @@ struct Envelope<'a> {
     #[serde(borrow)]
     sdk: Option<Sdk<'a>>,
     recorded: Option<u64>,
+    heartbeat_ms: Option<u64>,
     queued: Option<u64>,
     dropped: Option<Dropped>,
     adopted: Option<bool>,
@@ -275,7 +277,7 @@ mod tests {
     fn batch(checkpoints: &[Value]) -> Value {
         json!({
             "sent_at": "2026-01-05T10:00:01Z", "instance_id": "01HZZZZZZZZZZZZZZZZZZZZZZZ",
-            "sdk": {"name": "labkit-ruby", "version": "0.1.0"}, "recorded": 7, "queued": 3,
+            "sdk": {"name": "labkit-ruby", "version": "0.1.0"}, "recorded": 7, "queued": 3, "heartbeat_ms": 20_000,
             "dropped": {"queue_full": 1}, "adopted": false, "checkpoints": checkpoints,
         })
     }

@@ -15,6 +15,8 @@ pub struct Sender {
     pub sdk: Option<Sdk>,
     /// Cumulative for the instance.
     pub recorded: Option<u64>,
+    /// How often the instance shows that it lives while it is idle; 0: never.
+    pub heartbeat_ms: Option<u64>,
     /// What the instance still holds, these checkpoints aside.
     pub queued: Option<u64>,
     /// Cumulative for the instance, by reason.
@@ -38,7 +40,8 @@ pub(super) struct Dropped(pub(super) BTreeMap<String, u64>);
 
 impl Dropped {
     /// For people.
-    pub(super) const EXPECTED: &str = "expected an object of whole numbers, by at most 64 reasons";
+    pub(super) const EXPECTED: &str =
+        "expected an object of whole numbers, by at most 64 reasons, none twice";
 }
 
 impl<'a> Deserialize<'a> for Dropped {
@@ -62,7 +65,9 @@ impl<'a> Visitor<'a> for DroppedVisitor {
             if dropped.0.len() == DROP_REASONS {
                 return Err(A::Error::custom(Dropped::EXPECTED));
             }
-            dropped.0.insert(reason, count);
+            if dropped.0.insert(reason, count).is_some() {
+                return Err(A::Error::custom(Dropped::EXPECTED));
+            }
         }
         Ok(dropped)
     }

@@ -1,4 +1,4 @@
-//! What a process says while it has nothing to send.
+//! Tests of `heartbeat` in the worker: what a process says that has nothing to send.
 
 use super::hand::Hand;
 use super::sender::Sender;
@@ -59,7 +59,7 @@ fn a_period_of_zero_and_a_client_without_a_tracker_never_beat() {
 }
 
 #[test]
-fn a_sign_of_life_that_is_refused_waits_like_a_batch_and_costs_nothing() {
+fn a_sign_of_life_that_is_not_answered_is_tried_again_soon_and_holds_nothing_up() {
     for step in [Step::Status(503, Some(3_600)), Step::Unreachable, Step::Garbage, Step::Panic] {
         let (shared, tracker) = (shared(with_a_tracker), Tracker::default());
         let mut hand = Hand::new(&shared, shared.process());
@@ -67,15 +67,17 @@ fn a_sign_of_life_that_is_refused_waits_like_a_batch_and_costs_nothing() {
             Sender::new(&shared, shared.process(), Box::new(tracker.clone()), &mut hand);
         record(&shared, "");
         pass(&shared, &mut sender, 1_000);
-        let refused = match step {
-            Step::Status(..) => 1, // for an hour
-            _ => 2,
+        let again = match step {
+            Step::Status(..) => 0, // in an hour
+            _ => 1,
         };
         tracker.book().script.push_back(step);
-        pass(&shared, &mut sender, 2 * PERIOD_MS);
-        assert_eq!(tracker.book().requests.len(), 1 + refused);
+        pass(&shared, &mut sender, PERIOD_MS + PERIOD_MS / 4);
+        assert_eq!(tracker.book().requests.len(), 2 + again);
+        record(&shared, "");
+        pass(&shared, &mut sender, 2_000);
         let stats = balanced(&shared);
-        assert_eq!((stats.acknowledged, stats.queued, stats.retries), (1, 0, 0));
+        assert_eq!((stats.acknowledged, stats.queued, stats.retries), (2, 0, 0));
     }
 }
 

@@ -6,7 +6,6 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use super::hand::Hand;
-use super::heartbeat::Heartbeat;
 use super::parcel::Parcel;
 use crate::batch::Envelope;
 use crate::clock::Now;
@@ -24,6 +23,9 @@ use crate::wire::{Answer, Timestamp};
 /// request is under way.
 const SPOOL_BEAT: Duration = Duration::from_millis(100);
 
+/// However much is due, the worker lets go of the processor in between.
+const LEAST_WAIT: Duration = Duration::from_millis(50);
+
 pub(super) struct Sender<'a, 'h> {
     shared: &'a Shared,
     process: &'a Process,
@@ -31,7 +33,6 @@ pub(super) struct Sender<'a, 'h> {
     hand: &'h mut Hand<'a>,
     token: Token<'a>,
     backoff: Backoff,
-    heartbeat: Heartbeat,
     /// No attempt before this monotonic time: the tracker is away.
     held_until_ns: Option<u64>,
     body: Vec<u8>,
@@ -53,7 +54,6 @@ impl<'a, 'h> Sender<'a, 'h> {
             hand,
             token: Token::new(process, config.token_file.clone()),
             backoff: Backoff::of(config),
-            heartbeat: Heartbeat::new(config.heartbeat()),
             held_until_ns: None,
             body: Vec::new(),
         }
@@ -82,7 +82,11 @@ impl<'a, 'h> Sender<'a, 'h> {
         let now = self.shared.clock.now();
         let wait = match self.held_until_ns {
             Some(until) => Duration::from_nanos(until.saturating_sub(now.mono_ns)),
-            None => self.hand.patience(now),
+            None => {
+                let wait = self.hand.patience(now);
+                let beat = self.hand.heartbeat.due_in(now).unwrap_or(wait);
+                wait.min(beat.max(LEAST_WAIT)) // one that cannot be sent now stays due
+            }
         };
         let wait = if self.hand.has_spool() { wait.min(SPOOL_BEAT) } else { wait };
         match self.hand.orders.stop_by() {
@@ -117,25 +121,26 @@ impl<'a, 'h> Sender<'a, 'h> {
         if self.hand.orders.stop_by().is_some() || self.hand.waiting() > 0 {
             return;
         }
-        // One at a time, when none of ours waits, however busy the host is.
         let now = self.shared.clock.now();
+        if self.hand.heartbeat.is_due(now) {
+            self.beat(now);
+        }
+        // One at a time, when none of ours waits, however busy the host is.
         if self.hand.take_up_adopted() {
             self.attempt(now);
-        } else if self.heartbeat.is_due(now) {
-            self.beat();
         }
     }
 
-    /// A batch of nothing. Nobody misses one that does not arrive.
-    fn beat(&mut self) {
+    /// A batch of nothing. That it is not answered is no reason for what is
+    /// recorded next to wait.
+    fn beat(&mut self, now: Now) {
         self.hand.flying = Some(Parcel::default());
         let reply = self.send_giving_way();
         self.hand.flying = None;
-        let Some(reply) = reply else { return };
-        match fate(&reply) {
-            Fate::Settled if read_answer(&reply, 0).is_some() => self.recovered(),
-            Fate::Settled | Fate::Hold => self.back_off(&reply, 0),
-            Fate::Refused | Fate::Halve => {}
+        match reply {
+            Some(reply) if read_answer(&reply, 0).is_some() => {}
+            Some(Reply::Answer { retry_after, .. }) => self.hand.heartbeat.miss(now, retry_after),
+            Some(Reply::Failed(_)) | None => self.hand.heartbeat.miss(now, None),
         }
     }
 
@@ -204,12 +209,12 @@ impl<'a, 'h> Sender<'a, 'h> {
         let Some(parcel) = &self.hand.flying else { return not_an_answer() };
         let now = self.shared.clock.now();
         let sent_at = Timestamp::from_millis(now.wall_ms);
-        let (stats, sdk) = (self.process.stats(), &self.shared.config.sdk);
+        let (stats, config) = (self.process.stats(), &self.shared.config);
         let envelope = match &parcel.origin {
             None => {
-                self.heartbeat.put_off(now);
+                self.hand.heartbeat.put_off(now);
                 let count = parcel.len();
-                Envelope::own(sent_at, self.process.instance_id, sdk, &stats, count)
+                Envelope::own(sent_at, self.process.instance_id, config, &stats, count)
             }
             Some(dead) => Envelope::adopted(sent_at, dead.instance_id, &dead.sdk),
         };
@@ -254,25 +259,21 @@ impl<'a, 'h> Sender<'a, 'h> {
     }
 
     fn hold(&mut self, parcel: Parcel, reply: &Reply) {
-        self.back_off(reply, parcel.len());
-        self.process.counters.retries.fetch_add(1, Relaxed);
-        self.hand.put_back(parcel);
-    }
-
-    /// The tracker is away, or wants to be left alone.
-    fn back_off(&mut self, reply: &Reply, count: usize) {
         let retry_after = match reply {
             Reply::Answer { retry_after, .. } => *retry_after,
             Reply::Failed(_) => None,
         };
         let wait = self.backoff.failed(id::random(), retry_after);
         self.hold_for(wait);
+        self.process.counters.retries.fetch_add(1, Relaxed);
         if self.backoff.failures() == 1 {
-            let (endpoint, reason) = (&self.shared.config.endpoint, describe(reply));
+            let (endpoint, count) = (&self.shared.config.endpoint, parcel.len());
+            let reason = describe(reply);
             self.process.log(format!(
                 "{endpoint}: {reason}; {count} checkpoints wait, next attempt in {wait:?}"
             ));
         }
+        self.hand.put_back(parcel);
     }
 
     fn recovered(&mut self) {

@@ -79,6 +79,9 @@ pub enum KeysCommand {
         /// The namespace of what is sent with it; senders that share experiences share it
         #[arg(long, default_value = crate::auth::DEFAULT_TENANT)]
         tenant: String,
+        /// What may be done with it
+        #[arg(long, value_name = "SCOPE,...", value_delimiter = ',', default_value = "write")]
+        scope: Vec<crate::auth::Scope>,
     },
 }
 

@@ -1,8 +1,9 @@
 //! What SDK instances say of themselves, gathered as it comes in and written
 //! down once a second: a request must not cost a second write for it. Should
-//! the tracker be killed in between, the instance's next word makes up for it.
+//! the tracker be killed in between, the next word of an instance that lives on
+//! makes up for it.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -12,16 +13,19 @@ use labkit::wire::{CheckpointId, CorrelationId, Sender, Timestamp};
 use crate::admission::Envelope;
 use crate::clock::Now;
 use crate::drafts::Drafts;
-use crate::limits::{CONFLICT_ROUNDS, INSTANCE_BEAT_MS, INSTANCES_HEARD};
+use crate::limits::{
+    INSTANCE_BEAT_MOST_MS, INSTANCE_BEAT_MS, INSTANCE_BEATS, INSTANCE_FIGURE_MOST,
+    INSTANCE_KEPT_MS, INSTANCE_OWING_MS, INSTANCE_REQUEST_MS, INSTANCES_HEARD, SWEEP_STEP,
+};
 use crate::store::{Commit, Loaded, StoreError};
 use crate::tracker::Tracker;
 use crate::transition::{
     DROP_REASONS, Heard, INSTANCES, Identity, Owner, Report, State, Stored, hear,
 };
+use crate::types::OTHER;
 
 /// The names that become labels; every other library is `other`.
 pub(crate) const SDKS: [&str; 5] = ["labkit", "labkit-go", "labkit-python", "labkit-ruby", OTHER];
-const OTHER: &str = "other";
 
 /// What was heard since it was last written down.
 #[derive(Default)]
@@ -44,7 +48,9 @@ impl Instances {
         let heard = match sender.adopted {
             true => Heard { report: None, recovered: accepted },
             // Who does not say how much it recorded says nothing of itself.
-            false => Heard { report: report(sender, sent_at), recovered: 0 },
+            false => {
+                Heard { report: report(instance, sender, sent_at, envelope.received), recovered: 0 }
+            }
         };
         if heard != Heard::default() {
             self.gather(identity(tenant, instance), heard);
@@ -79,22 +85,43 @@ impl Instances {
     }
 }
 
-fn report(sender: &Sender, sent_at: Timestamp) -> Option<Report> {
+/// What it says of itself, if that can be.
+fn report(
+    instance: CheckpointId,
+    sender: &Sender,
+    sent_at: Timestamp,
+    received: i64,
+) -> Option<Report> {
     let name = sender.sdk.as_ref().map_or(OTHER, |sdk| sdk.name.as_str());
     let sdk = SDKS.into_iter().find(|known| *known == name).unwrap_or(OTHER);
+    let (recorded, queued) = (sender.recorded?, sender.queued.unwrap_or(0));
+    let figures = sender.dropped.values().chain([&recorded, &queued]);
+    if figures.into_iter().any(|figure| *figure > INSTANCE_FIGURE_MOST) {
+        return None;
+    }
     let mut dropped = [0_u64; DROP_REASONS];
     for (reason, count) in &sender.dropped {
         let place = DropReason::ALL.iter().position(|known| known.as_str() == reason);
-        let sum = &mut dropped[place.unwrap_or(DROP_REASONS - 1)];
-        *sum = sum.saturating_add(*count);
+        dropped[place.map_or(0, |place| place + 1)] += count;
     }
+    let age = received.saturating_sub(instance.millis());
     Some(Report {
         sdk: sdk.into(),
         sent_at: sent_at.as_millis(),
-        recorded: sender.recorded?,
+        recorded,
         dropped,
-        queued: sender.queued.unwrap_or(0),
+        queued,
+        patience: patience(sender.heartbeat_ms),
+        old: age > INSTANCE_KEPT_MS,
     })
+}
+
+/// Whoever does not say how often it is heard of when idle may be so for long.
+fn patience(heartbeat_ms: Option<u64>) -> i64 {
+    match heartbeat_ms.and_then(|millis| i64::try_from(millis).ok()) {
+        None | Some(0) => INSTANCE_OWING_MS,
+        Some(millis) => INSTANCE_BEATS * millis.min(INSTANCE_BEAT_MOST_MS) + INSTANCE_REQUEST_MS,
+    }
 }
 
 fn identity(tenant: &Arc<str>, instance: CheckpointId) -> Identity {
@@ -112,40 +139,41 @@ impl Tracker {
         if !self.instances.is_due(self.clock.now_ms()) {
             return Ok(());
         }
-        let mut heard = self.instances.take();
-        for _ in 0..CONFLICT_ROUNDS {
-            if heard.is_empty() {
-                return Ok(());
-            }
-            match self.hear_all(&heard).await {
-                Ok(done) => heard.retain(|identity, _| !done.contains(identity)),
-                Err(error) => {
-                    heard.into_iter().for_each(|(who, what)| self.instances.gather(who, what));
-                    return Err(error);
-                }
-            }
-        }
-        Ok(()) // others wrote down the same, or newer
+        self.write_down_all_instances().await
     }
 
-    /// Those for which it is done.
-    async fn hear_all(
-        &self,
-        heard: &HashMap<Identity, Heard>,
-    ) -> Result<HashSet<Identity>, StoreError> {
-        let (identities, heard): (Vec<Identity>, Vec<&Heard>) =
-            heard.iter().map(|(identity, heard)| (identity.clone(), heard)).unzip();
+    /// The same at any time.
+    pub(crate) async fn write_down_all_instances(&self) -> Result<(), StoreError> {
+        let mut heard: Vec<(Identity, Heard)> = self.instances.take().into_iter().collect();
+        while !heard.is_empty() {
+            let rest = heard.split_off(heard.len().min(SWEEP_STEP));
+            let step = self.hear_all(&heard).await;
+            // Where somebody else was faster, or the store refuses, it waits.
+            let done = step.as_ref().map_or(&[][..], Vec::as_slice);
+            let late = heard.into_iter().enumerate().filter(|(at, _)| done.get(*at) != Some(&true));
+            late.for_each(|(_, (who, what))| self.instances.gather(who, what));
+            heard = rest;
+            if let Err(error) = step {
+                heard.into_iter().for_each(|(who, what)| self.instances.gather(who, what));
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    /// For each whether it is done.
+    async fn hear_all(&self, heard: &[(Identity, Heard)]) -> Result<Vec<bool>, StoreError> {
+        let identities: Vec<Identity> = heard.iter().map(|(who, _)| who.clone()).collect();
         let loaded = self.store.load(&identities).await?;
         let real = self.clock.now_ms();
         let mut drafts = Drafts::new(self, identities.len(), 0, real);
-        for ((identity, heard), mut loaded) in identities.iter().zip(heard).zip(loaded) {
+        for ((identity, heard), mut loaded) in heard.iter().zip(loaded) {
             let now = Now { v: loaded.v, real, owner: Owner::Unknown };
             let next = hear(loaded.stored.take(), heard, now, &mut drafts.effects);
             drafts.add(identity.clone(), loaded.version, next);
         }
         let commits = self.store.commit(drafts.finish()).await?;
-        let done = identities.into_iter().zip(commits);
-        Ok(done.filter(|(_, commit)| *commit == Commit::Done).map(|(done, _)| done).collect())
+        Ok(commits.into_iter().map(|commit| commit == Commit::Done).collect())
     }
 
     /// For each of these, if it is overdue, whether the process that started it
@@ -198,7 +226,8 @@ fn overdue_owner(loaded: &Loaded) -> Option<CheckpointId> {
 fn judge(found: &Loaded) -> Owner {
     match &found.stored {
         Some(Stored::Instance(instance)) if !instance.is_gone(found.v) => Owner::Alive,
-        // Forgotten, or never heard of: it died before it could say more.
-        _ => Owner::Gone,
+        Some(Stored::Instance(_)) => Owner::Gone,
+        // It never said anything of itself, or that was forgotten.
+        _ => Owner::Unknown,
     }
 }

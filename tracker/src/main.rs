@@ -10,10 +10,11 @@ use std::time::Duration;
 
 use clap::Parser as _;
 use labkit::definition::Registry;
+use labkit_tracker::auth::{self, Scope};
 use labkit_tracker::cli::{Cli, Command, KeysCommand, Serve};
 use labkit_tracker::config::Config;
 use labkit_tracker::rules::Rules;
-use labkit_tracker::{auth, check, dashboard, run};
+use labkit_tracker::{check, dashboard, run};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
@@ -31,14 +32,16 @@ fn main() -> ExitCode {
             Ok(false) => ExitCode::FAILURE,
             Err(error) => fail(format!("{}: {error}", dir.display())),
         },
-        Command::Keys { command: KeysCommand::New { name, tenant } } => new_key(&name, &tenant),
+        Command::Keys { command: KeysCommand::New { name, tenant, scope } } => {
+            new_key(&name, &tenant, &scope)
+        }
         Command::Rules { dir } => print(&dir, |registry| Rules::new(registry).to_string()),
         Command::Dashboard { dir } => print(&dir, dashboard::render),
     }
 }
 
-fn new_key(name: &str, tenant: &str) -> ExitCode {
-    let introduced = auth::generate().and_then(|key| auth::introduce(&key, name, tenant));
+fn new_key(name: &str, tenant: &str, scopes: &[Scope]) -> ExitCode {
+    let introduced = auth::generate().and_then(|key| auth::introduce(&key, name, tenant, scopes));
     match introduced.map(|text| io::stdout().lock().write_all(text.as_bytes())) {
         Ok(Ok(())) => ExitCode::SUCCESS,
         Ok(Err(error)) => fail(error),

@@ -1,6 +1,7 @@
 //! Values of `meta` that nobody here wants to keep. They are taken out of a
 //! request's text before it is read, so that neither the store, nor the log,
-//! nor an answer, nor the hash that tells a retry has ever seen them.
+//! nor an answer, nor the hash that tells a retry has ever seen them. So two
+//! checkpoints without an `id` that differ in such a value alone are one.
 
 use std::borrow::Cow;
 
@@ -31,10 +32,12 @@ struct WithMeta<'a> {
 impl Redact {
     /// From names of keys, in any case, in which `*` stands for any run of characters.
     pub fn new(patterns: &[String]) -> Result<Self, String> {
+        let patterns = patterns.iter().map(|pattern| pattern.trim().to_lowercase());
+        let patterns: Vec<String> = patterns.collect();
         if patterns.iter().any(String::is_empty) {
             return Err("--redact: a key of `meta` has at least one character".to_owned());
         }
-        Ok(Redact { patterns: patterns.iter().map(|pattern| pattern.to_lowercase()).collect() })
+        Ok(Redact { patterns })
     }
 
     /// A request's text without these values. What is no request, and what has

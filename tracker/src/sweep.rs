@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::sync::Arc;
 
+use labkit::wire::CorrelationId;
 use tokio::time::MissedTickBehavior;
 
 use crate::clock::Now;
@@ -10,7 +11,7 @@ use crate::drafts::Drafts;
 use crate::limits::{SWEEP_STEP, TICK};
 use crate::store::{Commit, StoreError};
 use crate::tracker::Tracker;
-use crate::transition::{Identity, Input, Stored, transition};
+use crate::transition::{Input, Stored, transition};
 
 impl Tracker {
     /// One tick and all that became due by it, in bounded steps. The clock's
@@ -42,17 +43,24 @@ impl Tracker {
         let owners = self.owners(&due, &loaded).await?;
         let (found, mut late) = (due.len(), Vec::with_capacity(due.len()));
         let mut drafts = Drafts::new(self, due.len(), due.len(), real);
+        let mut losses = Vec::with_capacity(due.len());
         for (place, (identity, mut loaded)) in due.into_iter().zip(loaded).enumerate() {
             let stored = loaded.stored.take();
+            let before = stored.as_ref().and_then(Stored::loss);
             let due = stored.as_ref().map_or(loaded.v, Stored::due);
             let waited = stored.as_ref().and_then(Stored::unfinished_since).is_some();
             late.push(Late { by: loaded.v - due, waited });
             let now = Now { v: loaded.v, real, owner: owners.of(place) };
             let (next, _) = transition(stored, Input::Deadline, now, &mut drafts.effects);
-            report_loss(&identity, next.as_ref());
+            let lost = next.as_ref().and_then(Stored::loss).filter(|_| before.is_none());
+            losses.push(lost.map(|lost| (identity.correlation_id, lost)));
             drafts.add(identity, loaded.version, next);
         }
         let commits = self.store.commit(drafts.finish()).await?;
+        let done = commits.iter().map(|commit| *commit == Commit::Done);
+        report_losses(
+            losses.into_iter().zip(done).filter_map(|(lost, done)| lost.filter(|_| done)),
+        );
         // Virtual time stood at the tick, but these had to wait on.
         let since_tick = (self.clock.now_ms() - self.time().last_tick).max(0);
         let moved = commits.iter().zip(&late).filter(|(commit, _)| **commit == Commit::Done);
@@ -67,18 +75,17 @@ impl Tracker {
     }
 }
 
-/// For whoever asks which process it was; how many there are is a metric.
-fn report_loss(identity: &Identity, next: Option<&Stored>) {
-    let Some(Stored::Instance(instance)) = next else { return };
-    if instance.queued > 0 {
-        let (sdk, queued) = (&*instance.sdk, instance.queued);
-        let instance_id = identity.correlation_id.to_string();
-        tracing::warn!(
-            sdk,
-            queued,
-            instance_id,
-            "an instance fell silent with checkpoints in hand"
-        );
+/// For whoever asks which processes they were: one of them, and how many, as
+/// thousands may be cut off at once.
+fn report_losses(losses: impl Iterator<Item = (CorrelationId, u64)>) {
+    let (mut instances, mut queued, mut one) = (0_u64, 0_u64, None);
+    for (instance, of_it) in losses {
+        (instances, queued) = (instances + 1, queued.saturating_add(of_it));
+        one = one.or(Some(instance.to_string()));
+    }
+    if let Some(one) = one {
+        let said = "instances fell silent with checkpoints in hand";
+        tracing::warn!(instances, queued, one_of_them = one, "{said}");
     }
 }
 
@@ -106,7 +113,7 @@ pub(crate) async fn run(tracker: Arc<Tracker>, shutdown: impl Future<Output = ()
     loop {
         tokio::select! {
             _ = ticks.tick() => {}
-            () = &mut shutdown => return,
+            () = &mut shutdown => break,
         }
         match tracker.sweep().await {
             Ok(_) => failing = false,
@@ -118,4 +125,6 @@ pub(crate) async fn run(tracker: Arc<Tracker>, shutdown: impl Future<Output = ()
             Err(_) => {}
         }
     }
+    // Those who said their last word just now will not say it again.
+    let _ = tracker.write_down_all_instances().await;
 }

@@ -8,8 +8,9 @@ use serde_json::{Value, json};
 use support::stage::*;
 use support::{Server, definitions, figure, until};
 
-const OWNER: &str = "01J00000000000000000000001";
-const OTHER: &str = "01J00000000000000000000002";
+/// Made at `T0`.
+const OWNER: &str = "01M3250V000000000000000001";
+const OTHER: &str = "01M3250V000000000000000002";
 /// `sync_slow`: twelve thresholds.
 const TTL_MS: i64 = 60_000;
 
@@ -20,6 +21,7 @@ fn says(tracker: &Rehearsal, instance: &str, queued: u64, checkpoints: &[Value])
         &json!({
             "sent_at": time(offset), "instance_id": instance,
             "sdk": {"name": "labkit-ruby", "version": "1"}, "recorded": 10, "queued": queued,
+            "heartbeat_ms": 20_000,
             "dropped": {"queue_full": 2, "on_a_whim": 1}, "checkpoints": checkpoints
         }),
     );

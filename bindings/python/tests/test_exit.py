@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -80,6 +81,8 @@ def run(program, endpoint, definitions, **environment):
         text=True,
         timeout=30,
         check=False,
+        # A job in the background ignores it, and its children would, too.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     assert done.stdout, done.stderr
     return float(done.stdout), done.returncode

@@ -13,6 +13,7 @@ use std::collections::VecDeque;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
+use super::heartbeat::Heartbeat;
 use super::orders::Orders;
 use super::parcel::Parcel;
 use crate::batch::{Batch, Encoder, Limits};
@@ -26,6 +27,8 @@ pub(in crate::worker) struct Hand<'a> {
     encoder: Encoder<'a>,
     limits: Limits,
     pub(in crate::worker) orders: Orders,
+    /// Here, as a panic is no reason to fall silent.
+    pub(in crate::worker) heartbeat: Heartbeat,
     spool: Spool,
     /// The batch that is being filled.
     open: Parcel,
@@ -47,6 +50,7 @@ impl<'a> Hand<'a> {
             encoder: Encoder { registry: &shared.registry, service: &config.service },
             limits: Limits::of(config),
             orders: Orders::default(),
+            heartbeat: Heartbeat::new(config.heartbeat()),
             spool: Spool::new(config, process.instance_id, &process.spool_locks),
             open: Parcel::default(),
             waiting: VecDeque::new(),

@@ -122,7 +122,7 @@ pub fn generate() -> Result<String, String> {
 
 /// What a person needs of a new key: itself, for the last time, and the lines
 /// for the configuration file.
-pub fn introduce(key: &str, name: &str, tenant: &str) -> Result<String, String> {
+pub fn introduce(key: &str, name: &str, tenant: &str, scopes: &[Scope]) -> Result<String, String> {
     for (flag, value) in [("--name", name), ("--tenant", tenant)] {
         // So that what is printed is TOML whatever it is.
         let plain = |b: u8| (b.is_ascii_graphic() || b == b' ') && b != b'"' && b != b'\\';
@@ -131,10 +131,14 @@ pub fn introduce(key: &str, name: &str, tenant: &str) -> Result<String, String> 
         }
     }
     let sha256 = sha256_hex(key);
+    let scopes: Vec<String> =
+        scopes.iter().map(|scope| format!("\"{}\"", scope.as_str())).collect();
+    let scopes = scopes.join(", ");
     Ok(format!(
-        "The key, for whoever sends; it is shown only now:\n\n{key}\n\n\
+        "The key, for whoever is to use it; it is shown only now:\n\n{key}\n\n\
          For the --config file of the tracker:\n\n\
-         [[keys]]\nname = \"{name}\"\ntenant = \"{tenant}\"\nsha256 = \"{sha256}\"\n"
+         [[keys]]\nname = \"{name}\"\ntenant = \"{tenant}\"\nsha256 = \"{sha256}\"\n\
+         scopes = [{scopes}]\n"
     ))
 }
 
@@ -189,17 +193,18 @@ mod tests {
     #[test]
     fn what_is_printed_for_the_configuration_file_opens_the_tenant_to_the_key() {
         let new = generate().unwrap();
-        let printed = introduce(&new, "web", "prod").unwrap();
+        let printed = introduce(&new, "web", "prod", &[Scope::Write]).unwrap();
         let (before, toml) = printed.split_once("[[keys]]\n").unwrap();
         assert!(before.contains(&new) && !toml.contains(&new));
         let keys = keys(&[toml::from_str(toml).unwrap()]).unwrap();
-        assert_eq!(&*keys.find(new.as_bytes()).unwrap().tenant, "prod");
+        let granted = keys.find(new.as_bytes()).unwrap();
+        assert_eq!((&*granted.tenant, &granted.scopes[..]), ("prod", &[Scope::Write][..]));
     }
 
     #[test]
     fn a_name_that_would_break_the_file_is_refused() {
         for bad in ["", "a\"b", "a\nb", "a\\b", "\u{e9}"] {
-            assert!(introduce("k", bad, "t").unwrap_err().contains("--name"), "{bad:?}");
+            assert!(introduce("k", bad, "t", &[]).unwrap_err().contains("--name"), "{bad:?}");
         }
     }
 }

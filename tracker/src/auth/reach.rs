@@ -5,7 +5,7 @@ use labkit::wire::{Checkpoint, Code, Rejection};
 use serde::Deserialize;
 
 /// What a request wants to do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, clap::ValueEnum)]
 pub enum Scope {
     /// Send checkpoints.
     #[serde(rename = "user_experience:write")]

@@ -40,7 +40,8 @@ pub(crate) fn render(rows: &[Row], page: &mut Exposition) {
     page.family(DROPPED, "counter", "Checkpoints that instances dropped, by reason.");
     for sdk in SDKS {
         for place in 0..DROP_REASONS {
-            let reason = DropReason::ALL.get(place).map_or("other", |reason| reason.as_str());
+            let known = place.checked_sub(1).and_then(|place| DropReason::ALL.get(place));
+            let reason = known.map_or("other", |reason| reason.as_str());
             let labels = [("sdk", sdk), ("reason", reason)];
             page.sample(DROPPED, &labels, get(sdk, SdkCell::Dropped(place)));
         }

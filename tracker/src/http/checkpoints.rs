@@ -1,5 +1,7 @@
 //! `POST /v1/checkpoints`.
 
+use std::panic;
+
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
@@ -36,7 +38,7 @@ async fn take_in(
         return Err(Problem::throttled(wait));
     }
     let held = shared.gate.hold();
-    let (text, _held) = body::read(headers, body, &shared.tracker.limits, held).await.map_err(
+    let (text, held) = body::read(headers, body, &shared.tracker.limits, held).await.map_err(
         |unread| match unread {
             Unread::Refused(problem) => problem,
             Unread::Shed(reason) => shared.gate.turn_away(reason),
@@ -45,10 +47,18 @@ async fn take_in(
     let _place = shared.gate.enter().await;
     let text = shared.redact.apply(text);
     let received = clock.now_ms();
-    let ingested = shared.tracker.ingest_within(&grant.tenant, &grant.reach, &text, received).await;
-    if let Some(bucket) = &grant.bucket {
-        bucket.charge(received, ingested.as_ref().map_or(1, Ingested::checkpoints));
-    }
+    let tracker = shared.tracker.clone();
+    // To its end, also if the client hangs up: what is committed is counted,
+    // charged and told.
+    let ingest = tokio::spawn(async move {
+        let _held = held;
+        let ingested = tracker.ingest_within(&grant.tenant, &grant.reach, &text, received).await;
+        if let Some(bucket) = &grant.bucket {
+            bucket.charge(received, ingested.as_ref().map_or(1, Ingested::checkpoints));
+        }
+        ingested
+    });
+    let ingested = ingest.await.unwrap_or_else(|e| panic::resume_unwind(e.into_panic()));
     let json = match ingested? {
         Ingested::Single(json) => json,
         // Cannot fail: strings and numbers.

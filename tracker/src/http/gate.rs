@@ -15,7 +15,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 use super::problem::Problem;
 use super::{Shared, body};
 use crate::emit::Exposition;
-use crate::limits::{Limits, Peers};
+use crate::limits::{Limits, Peers, READS, SCRAPES};
 
 /// What was cut off or sent away, by the limit that says so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,6 +61,10 @@ impl Shed {
 #[derive(Debug)]
 pub(crate) struct Gate {
     requests: Semaphore,
+    /// Of those who only look: few of the places above are theirs.
+    reads: Semaphore,
+    /// Of those who measure: what they see is the overload.
+    metrics: Semaphore,
     bodies: Arc<Semaphore>,
     bodies_bytes: usize,
     pub(super) peers: Peers,
@@ -71,6 +75,8 @@ impl Gate {
     pub(crate) fn new(limits: &Limits) -> Self {
         Gate {
             requests: Semaphore::new(limits.requests),
+            reads: Semaphore::new(READS),
+            metrics: Semaphore::new(SCRAPES),
             bodies: Arc::new(Semaphore::new(limits.bodies_bytes)),
             bodies_bytes: limits.bodies_bytes,
             peers: Peers::new(limits.connections_per_peer),
@@ -152,24 +158,29 @@ impl Held {
 }
 
 /// Sends away whom there is no place for, and whoever cannot be answered in
-/// time. Those who restart, route and measure are let through: what they see
-/// is the overload, and they are few.
+/// time. Those who restart and route are let through; those who measure wait for
+/// each other only.
 pub(super) async fn pass(State(shared): State<Shared>, request: Request, next: Next) -> Response {
     let (gate, limits) = (&shared.gate, &shared.tracker.limits);
     let path = request.uri().path();
-    if path.starts_with("/-/") || path.starts_with("/metrics") {
+    if path.starts_with("/-/") {
         return next.run(request).await;
     }
-    if gate.is_full() {
+    // What has a body takes its place when that is here, as it can be slow.
+    let has_body = request.method() == Method::POST;
+    let is_scrape = path.starts_with("/metrics");
+    if !is_scrape && gate.is_full() {
         let problem = gate.turn_away(Shed::Requests);
         let (head, mut body) = request.into_parts();
         body::drain(&head.headers, &mut body, limits).await;
         return problem.into_response();
     }
-    // What has a body takes its place when that is here, as it can be slow.
-    let has_body = request.method() == Method::POST;
     let answer = async {
-        let _place = if has_body { None } else { gate.enter().await };
+        let _places = match has_body {
+            true => (None, None),
+            false if is_scrape => (gate.metrics.acquire().await.ok(), None),
+            false => (gate.reads.acquire().await.ok(), gate.enter().await),
+        };
         next.run(request).await
     };
     match tokio::time::timeout(limits.total_timeout(), answer).await {

@@ -1,4 +1,5 @@
-//! Every bound and default of the tracker, in one place, with its reason. What
+//! Every bound and default of the tracker that decides what comes in, is kept or
+//! takes time, in one place, with its reason; how a page looks is its own. What
 //! travels is bounded in [`labkit::wire::limits`], which both sides share.
 
 mod bucket;
@@ -51,9 +52,16 @@ pub const WHOLE_MS: i64 = 3_600_000;
 /// of `sent_at` tolerance, and the hour above.
 pub const TOMBSTONE_MS: i64 = 37 * 3_600_000;
 
-/// How long nothing may be heard of an SDK instance before it counts as gone:
-/// two of its heartbeats, and the time of a request.
-pub const INSTANCE_SILENT_MS: i64 = 50_000;
+/// An SDK instance counts as gone that misses so many of its heartbeats, and then
+/// takes longer than a request may.
+pub const INSTANCE_BEATS: i64 = 2;
+/// The second part of it.
+pub const INSTANCE_REQUEST_MS: i64 = 10_000;
+/// The longest time between two heartbeats that is worth waiting for.
+pub const INSTANCE_BEAT_MOST_MS: i64 = 3_600_000;
+/// The largest figure that an instance can say of itself: a million a second for
+/// eleven days. One absurd figure must not spoil the sum that all others add to.
+pub const INSTANCE_FIGURE_MOST: u64 = 1_000_000_000_000;
 /// How long it is remembered after that, to tell who owned what times out later.
 pub const INSTANCE_KEPT_MS: i64 = 2 * 3_600_000;
 /// And if it held checkpoints, which a spool may bring within their acceptance age.
@@ -200,6 +208,11 @@ pub const MISSES: usize = 64;
 /// a minute, and a few dozen small files cost a millisecond.
 pub const RELOAD_INTERVAL: Duration = Duration::from_secs(30);
 
+/// Queries and pages that are worked on at once: each may look at every experience
+/// there is.
+pub const READS: usize = 8;
+/// Scrapes that are.
+pub const SCRAPES: usize = 2;
 /// Experiences of one answer of the query path, unless asked otherwise.
 pub const LISTED: usize = 100;
 /// And at most.

@@ -14,8 +14,10 @@ use crate::transition::{Cell, Definition};
 
 pub(super) use record::{pack_stored, pack_stored_onto, unfinished_since, unpack_stored};
 
-/// The first byte of every row.
+/// The first byte of every row,
 pub(super) const FORMAT: u8 = 1;
+/// but for those of SDK instances, which format 1 did not have.
+pub(super) const FORMAT_OF_INSTANCES: u8 = 2;
 
 /// Why a row makes no sense.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,8 +33,8 @@ impl fmt::Display for Unreadable {
         match self {
             Unreadable::Format(format) => write!(
                 f,
-                "a row is of format {format}, and this version reads format {FORMAT}: run the \
-                 version of labkit-tracker that wrote the file, or a later one"
+                "a row is of format {format}, and this version reads formats up to \
+                 {FORMAT_OF_INSTANCES}: run the version of labkit-tracker that wrote the file, or a later one"
             ),
             Unreadable::Damaged(what) => write!(
                 f,
@@ -54,6 +56,10 @@ pub(super) fn pack<T: Serialize>(value: &T) -> Vec<u8> {
 /// The same, behind what is in `bytes`.
 pub(super) fn pack_onto<T: Serialize>(mut bytes: Vec<u8>, value: &T) -> Vec<u8> {
     bytes.push(FORMAT);
+    extend(bytes, value)
+}
+
+fn extend<T: Serialize>(bytes: Vec<u8>, value: &T) -> Vec<u8> {
     // Cannot fail: a vector grows, and every length is known.
     postcard::to_extend(value, bytes).unwrap_or_default()
 }
@@ -64,7 +70,9 @@ pub(super) fn unpack<'a, T: Deserialize<'a>>(
     what: &'static str,
 ) -> Result<T, Unreadable> {
     match row.split_first() {
-        Some((&FORMAT, rest)) => postcard::from_bytes(rest).map_err(|_| Unreadable::Damaged(what)),
+        Some((&(FORMAT | FORMAT_OF_INSTANCES), rest)) => {
+            postcard::from_bytes(rest).map_err(|_| Unreadable::Damaged(what))
+        }
         Some((&format, _)) => Err(Unreadable::Format(format)),
         None => Err(Unreadable::Damaged(what)),
     }

@@ -9,14 +9,14 @@ use labkit::DropReason;
 use super::effects::{Cell, Effects, SdkCell};
 use super::record::{Definition, Stored};
 use crate::clock::Now;
-use crate::limits::{INSTANCE_KEPT_MS, INSTANCE_OWING_MS, INSTANCE_SILENT_MS};
+use crate::limits::{INSTANCE_KEPT_MS, INSTANCE_OWING_MS};
 
 /// What stands for a definition's id in an instance's identity and series. No
 /// definition has a name like this.
 pub const INSTANCES: &str = "(sdk)";
 
-/// Reasons for which an instance drops checkpoints; those that this version
-/// does not know are one more.
+/// Reasons for which an instance drops checkpoints; the first place has those
+/// that this version does not know, so that a new one goes to the end.
 pub const DROP_REASONS: usize = DropReason::ALL.len() + 1;
 
 /// What instances are counted under, in the place of a definition.
@@ -43,7 +43,8 @@ pub struct Instance {
     pub sent_at: i64,
     /// Checkpoints that it recorded.
     pub recorded: u64,
-    /// Checkpoints that it dropped, in the order of [`DropReason::ALL`], others last.
+    /// Checkpoints that it dropped: for other reasons, and then in the order of
+    /// [`DropReason::ALL`].
     pub dropped: [u64; DROP_REASONS],
     /// Checkpoints that it still held and that have not arrived since.
     pub queued: u64,
@@ -71,6 +72,10 @@ pub struct Report {
     pub recorded: u64,
     pub dropped: [u64; DROP_REASONS],
     pub queued: u64,
+    /// How long nothing has to be heard of it before it is taken for gone.
+    pub patience: i64,
+    /// It may have been known, and forgotten: what it says of its past is no news.
+    pub old: bool,
 }
 
 /// What was heard of an instance since it was last written down.
@@ -124,8 +129,8 @@ fn meet(report: &Report, effects: &mut Effects<'_>) -> Instance {
         due: 0,
         silent: false,
         sent_at: report.sent_at,
-        recorded: 0,
-        dropped: [0; DROP_REASONS],
+        recorded: if report.old { report.recorded } else { 0 },
+        dropped: if report.old { report.dropped } else { [0; DROP_REASONS] },
         queued: 0,
     };
     instance.count(effects, SdkCell::Alive, 1);
@@ -140,7 +145,7 @@ impl Instance {
             // It lives, so what it held is not lost.
             self.count(effects, SdkCell::Recovered, self.queued);
         }
-        self.due = now.v + INSTANCE_SILENT_MS;
+        self.due = now.v + report.patience;
         self.count(effects, SdkCell::Recorded, report.recorded.saturating_sub(self.recorded));
         self.recorded = self.recorded.max(report.recorded);
         for (reason, (before, after)) in self.dropped.iter().zip(report.dropped).enumerate() {
@@ -179,6 +184,8 @@ mod tests {
     use super::super::{Input, Owner, transition};
     use super::*;
 
+    const SILENT_MS: i64 = 50_000;
+
     /// One instance, and what was counted of it.
     #[derive(Default)]
     struct Story {
@@ -211,6 +218,8 @@ mod tests {
                 recorded,
                 dropped: [0; DROP_REASONS],
                 queued,
+                patience: SILENT_MS,
+                old: false,
             };
             self.hear(Heard { report: Some(report), recovered: 0 });
         }
@@ -240,10 +249,10 @@ mod tests {
     fn an_instance_that_falls_silent_with_nothing_in_hand_is_just_gone() {
         let mut story = Story::default();
         story.report(0, 10, 3);
-        story.wait(INSTANCE_SILENT_MS - 1);
+        story.wait(SILENT_MS - 1);
         story.report(1, 12, 0);
         assert_eq!((story.sums(), story.get(SdkCell::Recorded)), ((1, 0, 0, 0), 12));
-        story.wait(INSTANCE_SILENT_MS);
+        story.wait(SILENT_MS);
         assert_eq!(story.sums(), (0, 0, 0, 0));
         story.wait(INSTANCE_KEPT_MS);
         assert_eq!(story.stored, None);
@@ -253,7 +262,7 @@ mod tests {
     fn what_a_silent_one_held_is_unaccounted_for_until_others_bring_it() {
         let mut story = Story::default();
         story.report(0, 10, 7);
-        story.wait(INSTANCE_SILENT_MS);
+        story.wait(SILENT_MS);
         assert_eq!(story.sums(), (0, 1, 7, 0));
         story.hear(Heard { report: None, recovered: 5 });
         story.hear(Heard { report: None, recovered: 5 });
@@ -269,7 +278,7 @@ mod tests {
         let mut story = Story::default();
         story.report(0, 10, 7);
         story.hear(Heard { report: None, recovered: 7 });
-        story.wait(INSTANCE_SILENT_MS);
+        story.wait(SILENT_MS);
         assert_eq!(story.sums(), (0, 0, 0, 0));
     }
 
@@ -277,11 +286,11 @@ mod tests {
     fn one_that_was_only_cut_off_takes_back_what_it_was_charged_with() {
         let mut story = Story::default();
         story.report(0, 10, 7);
-        story.wait(INSTANCE_SILENT_MS + 5);
+        story.wait(SILENT_MS + 5);
         story.report(9, 20, 17);
         assert_eq!((story.sums(), story.get(SdkCell::Recorded)), ((1, 1, 7, 7), 20));
         story.report(10, 20, 0);
-        story.wait(INSTANCE_SILENT_MS);
+        story.wait(SILENT_MS);
         assert_eq!(story.sums(), (0, 1, 7, 7));
     }
 
@@ -289,9 +298,28 @@ mod tests {
     fn who_speaks_is_not_silent_however_late_that_is_written_down() {
         let mut story = Story::default();
         story.report(0, 10, 7);
-        story.v += 10 * INSTANCE_SILENT_MS;
+        story.v += 10 * SILENT_MS;
         story.report(1, 10, 6);
         assert_eq!(story.sums(), (1, 0, 0, 0));
+    }
+
+    #[test]
+    fn what_one_that_may_have_been_forgotten_says_of_its_past_is_no_news() {
+        let mut story = Story::default();
+        let report = Report {
+            sdk: "labkit".into(),
+            sent_at: 0,
+            recorded: 1_000,
+            dropped: [5; DROP_REASONS],
+            queued: 3,
+            patience: SILENT_MS,
+            old: true,
+        };
+        story.hear(Heard { report: Some(report.clone()), recovered: 0 });
+        assert_eq!((story.sums(), story.get(SdkCell::Recorded)), ((1, 0, 0, 0), 0));
+        let report = Report { sent_at: 1, recorded: 1_007, ..report };
+        story.hear(Heard { report: Some(report), recovered: 0 });
+        assert_eq!((story.get(SdkCell::Recorded), story.get(SdkCell::Dropped(0))), (7, 0));
     }
 
     #[test]
@@ -302,13 +330,15 @@ mod tests {
             recorded: sent_at as u64,
             dropped: [drops; DROP_REASONS],
             queued: 100 - sent_at as u64,
+            patience: SILENT_MS,
+            old: false,
         };
         let mut story = Story::default();
         for (sent_at, drops) in [(30, 2), (10, 0), (30, 2), (20, 1)] {
             story.hear(Heard { report: Some(report(sent_at, drops)), recovered: 0 });
         }
         assert_eq!((story.get(SdkCell::Recorded), story.get(SdkCell::Dropped(9))), (30, 2));
-        story.wait(INSTANCE_SILENT_MS);
+        story.wait(SILENT_MS);
         assert_eq!(story.sums(), (0, 1, 70, 0));
         let mut heard = Heard { report: Some(report(5, 0)), recovered: 1 };
         heard.merge(Heard { report: None, recovered: 2 });

@@ -82,6 +82,16 @@ impl Stored {
         (!matches!(self, Stored::Instance(_))).then_some(self)
     }
 
+    /// Checkpoints that a silent instance still held.
+    pub fn loss(&self) -> Option<u64> {
+        match self {
+            Stored::Instance(instance) if instance.silent && instance.queued > 0 => {
+                Some(instance.queued)
+            }
+            _ => None,
+        }
+    }
+
     /// What it is counted under, unless that is forgotten.
     pub fn definition(&self) -> Option<&Arc<Definition>> {
         match self {

@@ -85,8 +85,11 @@ impl Pages {
         let Kept { history, said, pages } = &mut *kept;
         let board = gather(tracker, tenant.clone(), history, said).await?;
         let page: Arc<str> = render(&board, asks).into();
-        if pages.len() >= PAGES {
-            pages.clear();
+        if pages.len() >= PAGES && !pages.contains_key(tenant) {
+            pages.retain(|_, (written, _)| (0..SHARED_MS).contains(&(now - *written)));
+            if pages.len() >= PAGES {
+                pages.clear();
+            }
         }
         pages.insert(tenant.clone(), (now, page.clone()));
         Ok(page)

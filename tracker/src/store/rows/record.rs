@@ -5,7 +5,7 @@ use std::sync::Arc;
 use labkit::wire::{CheckpointId, Outcome};
 use serde::{Deserialize, Serialize};
 
-use super::{ROOM, Unreadable, pack_onto, unpack};
+use super::{FORMAT_OF_INSTANCES, ROOM, Unreadable, extend, pack_onto, unpack};
 use crate::transition::{
     DROP_REASONS, Definition, End, Ended, Final, Instance, Record, Seen, Span, State, Stored,
     Tombstone,
@@ -112,7 +112,11 @@ pub(in crate::store) fn pack_stored_onto(
         Stored::Tombstone(tombstone) => {
             pack_onto(bytes, &StoredRow::Tombstone(tombstone.outcome as u8))
         }
-        Stored::Instance(instance) => pack_onto(bytes, &instance_row(instance)),
+        Stored::Instance(instance) => {
+            let mut bytes = bytes;
+            bytes.push(FORMAT_OF_INSTANCES);
+            extend(bytes, &instance_row(instance))
+        }
         Stored::Whole(record) => {
             let (ids, fingerprints) = record.seen.parts();
             let row = StoredRow::Whole(RecordRow {

@@ -148,8 +148,8 @@ fn an_unknown_format_and_a_damaged_row_are_told_apart() {
         assert_eq!(back(&row[..length]), Err(Unreadable::Damaged("record")), "{length} bytes");
     }
     assert_eq!(back(&[FORMAT, 1, 5]), Err(Unreadable::Damaged("record")), "no such outcome");
-    row[0] = 2;
-    assert_eq!(back(&row), Err(Unreadable::Format(2)));
-    assert!(Unreadable::Format(2).to_string().contains("the version of labkit-tracker"));
+    row[0] = 3;
+    assert_eq!(back(&row), Err(Unreadable::Format(3)));
+    assert!(Unreadable::Format(3).to_string().contains("the version of labkit-tracker"));
     assert_eq!(back(&[]), Err(Unreadable::Damaged("record")));
 }
