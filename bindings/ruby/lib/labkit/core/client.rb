@@ -6,7 +6,13 @@ module Labkit
   module Core
     # What product teams wrote: a number in the library, the file's name, and
     # the client that has read it.
-    Definition = Struct.new(:index, :id, :client)
+    Definition = Struct.new(:index, :id, :client) do
+      # Not the client, with all that it refers to.
+      def inspect
+        "#<#{self.class} #{id}>"
+      end
+      alias_method :to_s, :inspect
+    end
 
     # What became of all that was recorded in this process. Whenever nothing
     # is in progress, recorded = acknowledged + rejected + queued + dropped.
