@@ -70,7 +70,11 @@ pub fn figure(page: &str, metric: &str, labels: &[&str]) -> u64 {
     };
     let lines: Vec<&str> = page.lines().filter(of).collect();
     assert!(!lines.is_empty(), "{metric} {labels:?}: the series stand there from the start");
-    lines.iter().map(|line| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap()).sum()
+    let value = |line: &&str| {
+        let value = line.rsplit(' ').next().unwrap();
+        value.parse::<u64>().unwrap_or_else(|error| panic!("{line}: {error}"))
+    };
+    lines.iter().map(value).sum()
 }
 
 /// Waits until `it` is so; `what` it is that did not come about is for people.
