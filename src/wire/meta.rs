@@ -107,6 +107,13 @@ impl<'a> Meta<'a> {
     }
 }
 
+/// The JSON text of an object of these keys and JSON values, in their order.
+pub fn write_object<'a>(members: impl Iterator<Item = (&'a str, &'a str)>) -> String {
+    let fields: Vec<String> =
+        members.map(|(key, value)| format!("{}:{value}", serde_json::Value::from(key))).collect();
+    format!("{{{}}}", fields.join(","))
+}
+
 /// An object of scalars with few keys, without escapes, none twice, and unless
 /// they may be, none `RESERVED`.
 struct Flat<const RESERVED: bool>;
@@ -198,15 +205,8 @@ fn salvage_members(text: &str) -> (Option<Meta<'_>>, u64) {
     if kept.is_empty() {
         return (None, dropped);
     }
-    (Some(Meta(Cow::Owned(write_object(&kept)))), dropped)
-}
-
-fn write_object(members: &[(Cow<'_, str>, &RawValue)]) -> String {
-    let fields: Vec<String> = members
-        .iter()
-        .map(|(key, value)| format!("{}:{}", serde_json::Value::from(key.as_ref()), value.get()))
-        .collect();
-    format!("{{{}}}", fields.join(","))
+    let text = write_object(kept.iter().map(|(key, value)| (key.as_ref(), value.get())));
+    (Some(Meta(Cow::Owned(text))), dropped)
 }
 
 fn is_scalar(value: &RawValue) -> bool {

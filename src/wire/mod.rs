@@ -18,7 +18,7 @@ pub(crate) use checkpoint::digest128;
 pub use checkpoint::{Checkpoint, CheckpointId, Kind, Outcome};
 pub use correlation::CorrelationId;
 pub(crate) use fields::is_name;
-pub use meta::{Meta, RESERVED_KEYS};
+pub use meta::{Meta, RESERVED_KEYS, write_object};
 pub use plain::Plain;
 pub use rejection::{Code, Rejection};
 pub use sender::{Sdk, Sender};

@@ -4,9 +4,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use labkit::definition::{Finding, Registry};
+use labkit::definition::{Finding, Registry, Slo};
 
 use crate::transition::Definition;
+
+/// What a file says for people: what decides no outcome, and so is in no record.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct About {
+    pub(crate) description: String,
+    pub(crate) slo: Slo,
+}
 
 /// One set of definitions. It never changes: a request looks at one set from
 /// its first checkpoint to its last, whatever is read meanwhile.
@@ -15,6 +22,8 @@ pub struct Definitions {
     in_force: BTreeMap<Arc<str>, Arc<Definition>>,
     /// Nothing opens under these any more. What is open under them, ends.
     retired: BTreeMap<Arc<str>, Arc<Definition>>,
+    /// Also of files that are gone, as long as this process has read them.
+    about: BTreeMap<Arc<str>, About>,
 }
 
 impl Definitions {
@@ -22,7 +31,7 @@ impl Definitions {
     /// known, as what is still open may be of one whose file is gone.
     pub fn new(registry: &Registry, counted: impl IntoIterator<Item = Arc<Definition>>) -> Self {
         let retired = counted.into_iter().map(|counted| (counted.id.clone(), counted)).collect();
-        Definitions { in_force: BTreeMap::new(), retired }.succeeded_by(registry, &[])
+        Definitions { retired, ..Definitions::default() }.succeeded_by(registry, &[])
     }
 
     /// What is in force once `registry` was read, and `findings` with it. A
@@ -32,23 +41,31 @@ impl Definitions {
         let broken = findings.iter().filter_map(|finding| finding.file.file_stem()?.to_str());
         let broken: BTreeSet<&str> = broken.collect();
         let (mut in_force, mut retired) = (BTreeMap::new(), self.retired.clone());
+        let mut about = self.about.clone();
         for (id, definition) in &self.in_force {
             let next = if broken.contains(&**id) { &mut in_force } else { &mut retired };
             next.insert(id.clone(), definition.clone());
         }
         for read in registry {
+            let said = About { description: read.description.clone(), slo: read.slo };
             let read = Definition::from(read);
+            about.insert(read.id.clone(), said);
             // What did not change stays the same value, as open records share it.
             let same = self.known(&read.id).filter(|known| ***known == read).cloned();
             retired.remove(&read.id);
             in_force.insert(read.id.clone(), same.unwrap_or_else(|| Arc::new(read)));
         }
-        Definitions { in_force, retired }
+        Definitions { in_force, retired, about }
     }
 
     /// The definition under which something can have been opened.
     pub fn known(&self, id: &str) -> Option<&Arc<Definition>> {
         self.in_force.get(id).or_else(|| self.retired.get(id))
+    }
+
+    /// What its file said for people, if it was read.
+    pub(crate) fn about(&self, id: &str) -> About {
+        self.about.get(id).cloned().unwrap_or_default()
     }
 
     /// Whether nothing opens under it any more.

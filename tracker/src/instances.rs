@@ -167,10 +167,10 @@ impl Tracker {
         let loaded = self.store.load(&identities).await?;
         let real = self.clock.now_ms();
         let mut drafts = Drafts::new(self, identities.len(), 0, real);
-        for ((identity, heard), mut loaded) in heard.iter().zip(loaded) {
+        for ((identity, (_, heard)), mut loaded) in identities.into_iter().zip(heard).zip(loaded) {
             let now = Now { v: loaded.v, real, owner: Owner::Unknown };
             let next = hear(loaded.stored.take(), heard, now, &mut drafts.effects);
-            drafts.add(identity.clone(), loaded.version, next);
+            drafts.add(identity, loaded.version, next);
         }
         let commits = self.store.commit(drafts.finish()).await?;
         Ok(commits.into_iter().map(|commit| commit == Commit::Done).collect())
@@ -210,10 +210,7 @@ pub(crate) struct Owners(HashMap<usize, Owner>);
 
 impl Owners {
     pub(crate) fn of(&self, place: usize) -> Owner {
-        match self.0.is_empty() {
-            true => Owner::Unknown,
-            false => self.0.get(&place).copied().unwrap_or_default(),
-        }
+        self.0.get(&place).copied().unwrap_or_default()
     }
 }
 

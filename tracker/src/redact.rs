@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 
 use labkit::wire::limits::META_BYTES;
-use labkit::wire::{Body, Meta};
+use labkit::wire::{Body, Meta, write_object};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -82,12 +82,10 @@ impl Redact {
     }
 
     fn write(&self, entries: &[(Cow<'_, str>, &RawValue)], instead: Option<&str>) -> String {
-        let member = |(key, value): &(Cow<'_, str>, &RawValue)| {
+        write_object(entries.iter().filter_map(|(key, value)| {
             let value = if self.is_meant(key) { instead? } else { value.get() };
-            Some(format!("{}:{value}", serde_json::Value::from(key.as_ref())))
-        };
-        let members: Vec<String> = entries.iter().filter_map(member).collect();
-        format!("{{{}}}", members.join(","))
+            Some((key.as_ref(), value))
+        }))
     }
 }
 

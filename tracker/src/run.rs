@@ -81,10 +81,10 @@ pub async fn run(
     let tracker = Arc::new(tracker);
     tracker.redefine(&registry, &findings).map_err(RunError::Definitions)?;
 
-    let pages = Arc::new(Pages::new(&registry));
+    let pages = Arc::new(Pages::default());
     let (stop_reload, reload_stopped) = watch::channel(());
     let stopped = dropped(reload_stopped.clone());
-    tokio::spawn(page::keep(pages.clone(), tracker.clone(), config.definitions.clone(), stopped));
+    tokio::spawn(page::keep(pages.clone(), tracker.clone(), stopped));
     let reload = reload::run(
         tracker.clone(),
         config.definitions,

@@ -62,7 +62,7 @@ impl Tracker {
             losses.into_iter().zip(done).filter_map(|(lost, done)| lost.filter(|_| done)),
         );
         // Virtual time stood at the tick, but these had to wait on.
-        let since_tick = (self.clock.now_ms() - self.time().last_tick).max(0);
+        let since_tick = self.tick_age().max(0);
         let moved = commits.iter().zip(&late).filter(|(commit, _)| **commit == Commit::Done);
         let moved: Vec<&Late> = moved.map(|(_, late)| late).collect();
         for late in moved.iter().filter(|late| late.waited) {

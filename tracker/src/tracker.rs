@@ -114,6 +114,11 @@ impl Tracker {
         }
     }
 
+    /// How long ago the last tick was, in ms; negative after the clock was set back.
+    pub(crate) fn tick_age(&self) -> i64 {
+        self.clock.now_ms() - self.time().last_tick
+    }
+
     /// Virtual time at the last tick.
     pub(crate) fn time(&self) -> VirtualTime {
         *self.time.read().unwrap_or_else(PoisonError::into_inner)

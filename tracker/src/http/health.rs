@@ -14,8 +14,7 @@ pub(super) async fn liveness() -> StatusCode {
 
 /// The store takes the clock's writes, so it takes checkpoints, too.
 pub(super) async fn readiness(State(shared): State<Shared>) -> Result<StatusCode, Problem> {
-    let age = shared.tracker.clock.now_ms() - shared.tracker.time().last_tick;
-    match age.abs() <= READY_TICK_AGE_MS {
+    match shared.tracker.tick_age().abs() <= READY_TICK_AGE_MS {
         true => Ok(StatusCode::OK),
         false => Err(Problem::new(
             StatusCode::SERVICE_UNAVAILABLE,

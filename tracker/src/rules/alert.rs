@@ -44,6 +44,26 @@ pub struct Alert {
 }
 
 impl Alert {
+    /// One that is alone under its name and severity.
+    pub(super) fn new(
+        name: &'static str,
+        severity: Severity,
+        held: Span,
+        expr: impl Into<String>,
+        summary: &str,
+        description: &str,
+    ) -> Self {
+        Alert {
+            name,
+            expr: expr.into(),
+            held,
+            severity,
+            window: None,
+            summary: summary.to_owned(),
+            description: description.to_owned(),
+        }
+    }
+
     /// Where the guide says more: headings become anchors in lower case.
     pub fn runbook(&self) -> String {
         format!("{RUNBOOK}#{}", self.name.to_ascii_lowercase())

@@ -10,27 +10,8 @@ pub(super) fn alerts() -> Group {
     Group { name: "labkit_tracker_alerts".to_owned(), interval: None, rules }
 }
 
-fn alert(
-    name: &'static str,
-    severity: Severity,
-    held: Span,
-    expr: impl Into<String>,
-    summary: &str,
-    description: &str,
-) -> Alert {
-    Alert {
-        name,
-        expr: expr.into(),
-        held,
-        severity,
-        window: None,
-        summary: summary.to_owned(),
-        description: description.to_owned(),
-    }
-}
-
 fn absent() -> Alert {
-    alert(
+    Alert::new(
         "LabkitTrackerAbsent",
         Severity::Page,
         Span::minutes(5),
@@ -44,7 +25,7 @@ fn absent() -> Alert {
 }
 
 fn store_refuses() -> Alert {
-    alert(
+    Alert::new(
         "LabkitTrackerStoreUnavailable",
         Severity::Page,
         Span::minutes(5),
@@ -59,7 +40,7 @@ fn store_refuses() -> Alert {
 
 fn ingest_refused() -> Alert {
     let requests = |status: &str| posted("5m", status);
-    alert(
+    Alert::new(
         "LabkitTrackerIngestRefused",
         Severity::Page,
         Span::minutes(5),
@@ -75,7 +56,7 @@ fn ingest_refused() -> Alert {
 /// A connection that is turned away is no answered request. Who is cut off for
 /// being slow is not sent away by load.
 fn sheds_load() -> Alert {
-    alert(
+    Alert::new(
         "LabkitTrackerShedsLoad",
         Severity::Ticket,
         Span::minutes(10),
@@ -90,7 +71,7 @@ fn sheds_load() -> Alert {
 
 fn senders_denied() -> Alert {
     let requests = |status: &str| posted("15m", status);
-    alert(
+    Alert::new(
         "LabkitTrackerSendersDenied",
         Severity::Ticket,
         Span::minutes(15),
@@ -104,7 +85,7 @@ fn senders_denied() -> Alert {
 
 fn throttled() -> Alert {
     let requests = |status: &str| posted("30m", status);
-    alert(
+    Alert::new(
         "LabkitTrackerSendersThrottled",
         Severity::Ticket,
         Span::minutes(30),
@@ -120,7 +101,7 @@ fn checkpoints_rejected() -> Alert {
                     (increase(labkit_tracker_checkpoints_rejected_total[1h]))";
     let answered = "sum by (instance, job, env, stage) \
                     (increase(labkit_tracker_checkpoints_total[1h]))";
-    alert(
+    Alert::new(
         "LabkitTrackerCheckpointsRejected",
         Severity::Ticket,
         Span::minutes(15),
@@ -134,7 +115,7 @@ fn checkpoints_rejected() -> Alert {
 }
 
 fn blind() -> Alert {
-    alert(
+    Alert::new(
         "LabkitTrackerBlind",
         Severity::Ticket,
         Span::minutes(1),
@@ -153,7 +134,7 @@ fn late() -> Alert {
         "rate(labkit_tracker_deadline_lateness_seconds_bucket[30m])",
         "increase(labkit_tracker_deadline_lateness_seconds_count[30m])",
     );
-    alert(
+    Alert::new(
         "LabkitTrackerTimeoutsLate",
         Severity::Ticket,
         Span::minutes(10),
@@ -167,7 +148,7 @@ fn late() -> Alert {
 /// The bound is 100,000 lines unless it is set; then ingest is refused.
 fn outbox() -> [Alert; 2] {
     [(Severity::Ticket, 10_000, 15), (Severity::Page, 50_000, 5)].map(|(severity, lines, minutes)| {
-        alert(
+        Alert::new(
             "LabkitTrackerOutboxBacklog",
             severity,
             Span::minutes(minutes),
@@ -181,7 +162,7 @@ fn outbox() -> [Alert; 2] {
 }
 
 fn definitions() -> Alert {
-    alert(
+    Alert::new(
         "LabkitTrackerDefinitionsBroken",
         Severity::Ticket,
         Span::minutes(15),
@@ -193,7 +174,7 @@ fn definitions() -> Alert {
 }
 
 fn issuer_keys() -> Alert {
-    alert(
+    Alert::new(
         "LabkitTrackerIssuerKeysOld",
         Severity::Ticket,
         Span::minutes(5),

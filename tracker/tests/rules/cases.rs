@@ -25,7 +25,7 @@ pub const ENV: &str = "env=\"prod\"";
 const ERROR: &str = "UserExperienceErrorBudgetBurn";
 const APDEX: &str = "UserExperienceApdexBudgetBurn";
 
-fn case(
+pub fn case(
     about: &'static str,
     name: &'static str,
     series: Vec<Series>,

@@ -1,20 +1,10 @@
 //! The alerts on the tracker itself.
 #![allow(dead_code, missing_docs, unreachable_pub)] // a part of one test binary
 
-use super::cases::{Case, Firing};
+use super::cases::{Case, Firing, case};
 use super::series::{Series, gauge, growing, scraped, still};
 
 const AT: &str = "instance=\"a\",job=\"labkit-tracker\"";
-
-fn case(
-    about: &'static str,
-    name: &'static str,
-    series: Vec<Series>,
-    looks: &[(u32, &[Firing])],
-) -> Case {
-    let looks = looks.iter().map(|(minute, firing)| (*minute, firing.to_vec())).collect();
-    Case { name, about, series, looks }
-}
 
 fn ticket(name: &'static str) -> [Firing; 1] {
     [(name, "ticket", "")]

@@ -3,8 +3,9 @@
 
 use std::sync::Arc;
 
-use super::said::{About, Said};
+use super::text::percent_down;
 use crate::clock::VirtualTime;
+use crate::definitions::About;
 use crate::emit::exposition::{Cells, Totals};
 use crate::history::{History, MINUTES, Minutes, Tally, sum};
 use crate::store::StoreError;
@@ -61,6 +62,14 @@ pub(super) struct Card {
 }
 
 impl Card {
+    /// Since the store began, the share of those that count for Apdex which were in time.
+    pub(super) fn apdex_ever(&self) -> Option<String> {
+        let number = |cell| u64::try_from(self.ever.get(cell)).unwrap_or(0);
+        let good = number(Cell::Apdex { success: true });
+        let judged = good + number(Cell::Apdex { success: false });
+        (judged > 0).then(|| percent_down(good, judged))
+    }
+
     /// Something is open, or ended within the hour.
     pub(super) fn is_active(&self) -> bool {
         self.open > 0 || self.hour.ended() > 0
@@ -84,7 +93,6 @@ pub(super) async fn gather(
     tracker: &Tracker,
     tenant: Arc<str>,
     history: &mut History,
-    said: &Said,
 ) -> Result<Board, StoreError> {
     // One moment for all: a minute that begins meanwhile is not looked at yet.
     let now = tracker.clock.now_ms();
@@ -99,7 +107,7 @@ pub(super) async fn gather(
         let open = [Cell::InOpen, Cell::InImplicit, Cell::InHeld].map(|cell| cells.get(cell));
         Card {
             id: id.to_owned(),
-            about: said.of(id),
+            about: definitions.about(id),
             definition: definitions.known(id).cloned(),
             retired: definitions.is_retired(id),
             open: u64::try_from(open.iter().sum::<i64>()).unwrap_or(0),
@@ -122,10 +130,9 @@ pub(super) async fn gather(
 
 /// How the tracker is now.
 pub(super) async fn vitals(tracker: &Tracker) -> Vitals {
-    let time = tracker.time();
     Vitals {
-        time,
-        tick_age: tracker.clock.now_ms() - time.last_tick,
+        time: tracker.time(),
+        tick_age: tracker.tick_age(),
         backlog: tracker.store.backlog().await.ok(),
         backlog_most: tracker.limits.outbox_lines,
     }

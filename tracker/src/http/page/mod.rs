@@ -7,7 +7,6 @@ mod cards;
 mod chart;
 mod drawing;
 mod objectives;
-mod said;
 mod shell;
 mod stale;
 mod text;
@@ -17,26 +16,22 @@ mod vitals;
 
 use std::collections::HashMap;
 use std::future::Future;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
-use labkit::definition::Registry;
 use labkit::wire::CorrelationId;
 use tokio::sync::Mutex;
 
 use self::board::{Board, gather, sample};
-use self::said::Said;
 use self::shell::{Document, answer};
 use self::text::Time;
 use self::timeline::Loaded;
 use super::Shared;
 use super::problem::Problem;
 use crate::history::{History, SAMPLE};
-use crate::reload;
 use crate::store::StoreError;
 use crate::tracker::Tracker;
 use crate::transition::Identity;
@@ -51,24 +46,17 @@ const TITLE: &str = "User experiences";
 
 /// What the pages remember between two requests. Behind one lock that is held
 /// while the store is asked: the pages never ask it twice at a time.
+#[derive(Default)]
 pub(crate) struct Pages(Mutex<Kept>);
 
 #[derive(Default)]
 struct Kept {
     history: History,
-    said: Said,
     /// By tenant: when it was written, and the page.
     pages: HashMap<Arc<str>, (i64, Arc<str>)>,
 }
 
 impl Pages {
-    /// With what the definitions' files said at the start.
-    pub(crate) fn new(registry: &Registry) -> Self {
-        let mut kept = Kept::default();
-        kept.said.learn(registry);
-        Pages(Mutex::new(kept))
-    }
-
     async fn board(
         &self,
         tracker: &Tracker,
@@ -82,8 +70,8 @@ impl Pages {
         {
             return Ok(page.clone());
         }
-        let Kept { history, said, pages } = &mut *kept;
-        let board = gather(tracker, tenant.clone(), history, said).await?;
+        let Kept { history, pages } = &mut *kept;
+        let board = gather(tracker, tenant.clone(), history).await?;
         let page: Arc<str> = render(&board, asks).into();
         if pages.len() >= PAGES && !pages.contains_key(tenant) {
             pages.retain(|_, (written, _)| (0..SHARED_MS).contains(&(now - *written)));
@@ -103,26 +91,15 @@ impl Pages {
     }
 }
 
-/// Looks at the counters once in a while until `shutdown` resolves, and at the
-/// files in `dir` when other definitions are in force.
+/// Looks at the counters once in a while until `shutdown` resolves.
 pub(crate) async fn keep(
     pages: Arc<Pages>,
     tracker: Arc<Tracker>,
-    dir: PathBuf,
     shutdown: impl Future<Output = ()>,
 ) {
-    let mut in_force = tracker.definitions();
     tokio::pin!(shutdown);
     loop {
         pages.sample(&tracker).await;
-        let now = tracker.definitions();
-        if !Arc::ptr_eq(&in_force, &now) {
-            in_force = now;
-            // What is wrong with them is said by whoever put them in force.
-            if let Ok((registry, _)) = reload::read(&dir).await {
-                pages.0.lock().await.said.learn(&registry);
-            }
-        }
         tokio::select! {
             () = tokio::time::sleep(SAMPLE) => {}
             () = &mut shutdown => return,

@@ -6,7 +6,6 @@ use std::fmt::Write as _;
 use super::board::Card;
 use super::text::{Number, percent_down, percent_up, place};
 use crate::history::{Count, Tally};
-use crate::transition::Cell;
 
 /// Whether a share is as it should be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,17 +56,18 @@ impl Budget {
 
 /// Whether one of a card's objectives is.
 pub(super) fn are_missed(card: &Card) -> bool {
+    budgets(card).iter().any(|budget| budget.verdict() == Verdict::Missed)
+}
+
+/// Of Apdex and of errors.
+fn budgets(card: &Card) -> [Budget; 2] {
     let slo = card.about.slo;
-    let apdex = Budget::apdex(&card.hour, slo.apdex_pct);
-    let errors = Budget::errors(&card.hour, slo.error_pct);
-    [apdex, errors].iter().any(|budget| budget.verdict() == Verdict::Missed)
+    [Budget::apdex(&card.hour, slo.apdex_pct), Budget::errors(&card.hour, slo.error_pct)]
 }
 
 /// Both figures of a card.
 pub(super) fn render(html: &mut String, card: &Card) {
-    let slo = card.about.slo;
-    let apdex = Budget::apdex(&card.hour, slo.apdex_pct);
-    let errors = Budget::errors(&card.hour, slo.error_pct);
+    let (slo, [apdex, errors]) = (card.about.slo, budgets(card));
     html.push_str("<dl class=\"figures\">");
     let figure = |budget: &Budget, text: String| match budget.all {
         0 => "\u{2013}".to_owned(),
@@ -79,11 +79,7 @@ pub(super) fn render(html: &mut String, card: &Card) {
     let text = figure(&errors, percent_up(errors.bad, errors.all));
     objective(html, "Errors", &text, &errors, &format!("at most {} %", slo.error_pct));
     html.push_str("</dl>");
-    let (good, slow) = (Cell::Apdex { success: true }, Cell::Apdex { success: false });
-    let ever = |cell| u64::try_from(card.ever.get(cell)).unwrap_or(0);
-    let judged = ever(good) + ever(slow);
-    if card.hour.ended() == 0 && judged > 0 {
-        let share = percent_down(ever(good), judged);
+    if let Some(share) = card.apdex_ever().filter(|_| card.hour.ended() == 0) {
         let _ = write!(html, "<p class=\"muted\">Apdex since the store began: {share}</p>");
     }
 }

@@ -65,9 +65,9 @@ impl Moments {
         let began = record.started.unwrap_or(record.opened_at);
         let (ids, _) = record.seen.parts();
         let mark = |id: &u128| {
-            let at = i64::try_from(id >> 80).unwrap_or(i64::MAX);
+            let (id, at) = (CheckpointId(*id), CheckpointId(*id).millis());
             let plausible = at.abs_diff(record.opened_at) <= PLAUSIBLE_MS as u64;
-            Mark { id: CheckpointId(*id), at: plausible.then_some(at) }
+            Mark { id, at: plausible.then_some(at) }
         };
         let end = match &record.state {
             State::Ended(ended) => Some(ended.at),

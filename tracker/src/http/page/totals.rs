@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 
 use super::board::{Board, Card};
-use super::text::{Text, Words, age, percent_down};
+use super::text::{Text, Words, age};
 use crate::transition::{Cell, Final};
 
 /// The outcomes as they stand in the head: on a phone what is bad is in sight.
@@ -27,10 +27,7 @@ pub(super) fn render(html: &mut String, board: &Board) {
 
 fn row(html: &mut String, card: &Card) {
     let oldest = card.oldest.map(age).unwrap_or_default();
-    let number = |cell| u64::try_from(card.ever.get(cell)).unwrap_or(0);
-    let good = number(Cell::Apdex { success: true });
-    let judged = good + number(Cell::Apdex { success: false });
-    let apdex = if judged > 0 { percent_down(good, judged) } else { "\u{2013}".to_owned() };
+    let apdex = card.apdex_ever().unwrap_or_else(|| "\u{2013}".to_owned());
     let (id, open) = (Words(&card.id), card.open);
     let _ = write!(html, "<tr><td>{id}<td>{open}<td>{oldest}<td>{apdex}");
     for outcome in COLUMNS {
