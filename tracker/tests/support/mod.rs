@@ -125,11 +125,12 @@ impl Server {
             .spawn()
             .unwrap();
         let mut stderr = BufReader::new(child.stderr.take().unwrap());
-        let mut line = String::new();
+        let mut said = String::new();
         let address = loop {
-            line.clear();
-            assert_ne!(stderr.read_line(&mut line).unwrap(), 0, "it exited before it listened");
-            if let Some((_, rest)) = line.split_once("listening on http://") {
+            let at = said.len();
+            let read = stderr.read_line(&mut said).unwrap();
+            assert_ne!(read, 0, "it exited before it listened: {said}");
+            if let Some((_, rest)) = said[at..].split_once("listening on http://") {
                 break rest.split('"').next().unwrap().to_owned();
             }
         };

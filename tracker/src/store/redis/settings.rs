@@ -24,7 +24,7 @@ const CLUSTER: &str = "+cluster://";
 ///
 /// | level | acknowledged is | what can lose it |
 /// | --- | --- | --- |
-/// | `local` | in the memory of the one server | whatever takes that: a failover, and a crash for what its own persistence had not written (with `appendonly yes` and `everysec` up to a second at a power cut, and nothing at kill -9) |
+/// | `local` | in the memory of the one server | whatever takes that: a failover, and a crash for what its own persistence had not written (with `appendonly yes` and `everysec` up to two seconds at a power cut, and the same at kill -9 while its disk is slow to sync: it holds writes back then) |
 /// | `aof` | synced to the append-only file of the server | the loss of that disk; a failover to a replica that lagged |
 /// | `replica(n)` | in the memory of n replicas, too | a failover to a replica that was not among the n; servers that lose power together |
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
