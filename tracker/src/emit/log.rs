@@ -14,33 +14,37 @@ use crate::transition::{Definition, Event, EventKind, Final, Identity};
 /// Room for nearly every line.
 const LINE_BYTES: usize = 768;
 
-/// The keys that belong to the line. An extra of the same name stands under
+/// Whether a key belongs to the line. An extra of the same name stands under
 /// `meta`, and so does one that is called `meta`.
-const OWN_KEYS: [&str; 23] = [
-    "time",
-    "severity",
-    "event_id",
-    "event",
-    "checkpoint",
-    "checkpoint_category",
-    "checkpoint_action",
-    "user_experience_id",
-    "correlation_id",
-    "feature_category",
-    "urgency",
-    "type",
-    "start_time",
-    "checkpoint_time",
-    "end_time",
-    "elapsed_time_s",
-    "urgency_threshold_s",
-    "success",
-    "error",
-    "error_message",
-    "outcome",
-    "reason",
-    "meta",
-];
+fn is_own(key: &str) -> bool {
+    // A match, and no list: it looks at the length first, and then at few.
+    matches!(
+        key,
+        "time"
+            | "severity"
+            | "event_id"
+            | "event"
+            | "checkpoint"
+            | "checkpoint_category"
+            | "checkpoint_action"
+            | "user_experience_id"
+            | "correlation_id"
+            | "feature_category"
+            | "urgency"
+            | "type"
+            | "start_time"
+            | "checkpoint_time"
+            | "end_time"
+            | "elapsed_time_s"
+            | "urgency_threshold_s"
+            | "success"
+            | "error"
+            | "error_message"
+            | "outcome"
+            | "reason"
+            | "meta"
+    )
+}
 
 /// Writes lines one behind the other into one text: an allocation each would
 /// cost more than the writing.
@@ -289,7 +293,7 @@ impl Line<'_> {
         let Ok(meta) = Meta::parse(meta) else { return };
         let mut taken = String::new();
         for (key, value) in meta.entries() {
-            let line = if OWN_KEYS.contains(&key.as_ref()) { &mut taken } else { &mut *self.0 };
+            let line = if is_own(&key) { &mut taken } else { &mut *self.0 };
             line.push(',');
             push_quoted(line, &key);
             line.push(':');
@@ -311,18 +315,25 @@ fn untaken(meta: &str) -> Option<&str> {
         return None;
     }
     let mut rest = members;
-    while let Some((_, key)) = rest.split_once('"') {
-        let (key, value) = key.split_once('"')?;
-        if OWN_KEYS.contains(&key) {
+    while let Some((_, key)) = split_at_byte(rest, b'"') {
+        let (key, value) = split_at_byte(key, b'"')?;
+        if is_own(key) {
             return None;
         }
-        let value = value.split_once(':')?.1.trim_start();
+        let value = split_at_byte(value, b':')?.1.trim_start();
         rest = match value.strip_prefix('"') {
-            Some(text) => text.split_once('"')?.1,
+            Some(text) => split_at_byte(text, b'"')?.1,
             None => value,
         };
     }
     Some(members.trim())
+}
+
+/// What stands before and behind the first such byte. The standard library's
+/// search is made for long texts, and to set it up takes longer than these.
+fn split_at_byte(text: &str, byte: u8) -> Option<(&str, &str)> {
+    let at = text.bytes().position(|b| b == byte)?;
+    Some((&text[..at], &text[at + 1..]))
 }
 
 /// JSON text without a control, an escape or a letter that needs one.
