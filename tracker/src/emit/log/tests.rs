@@ -59,6 +59,7 @@ fn parsed(meta: Option<&str>) -> Value {
 #[test]
 fn a_line_has_exactly_the_keys_of_the_specification() {
     let mut line = parsed(None);
+    assert!(line.as_object().unwrap().keys().all(|key| is_own(key)), "{line}");
     let id = line["event_id"].take();
     assert_eq!(id, "01HZZZZZZZZZZZZZZZZZZZZZZZ-505997bcfa1300fe-2");
     assert_eq!(
