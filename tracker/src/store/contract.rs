@@ -137,6 +137,20 @@ async fn counters_and_lines_move_with_their_record(store: &dyn Store) {
     assert_eq!(lines(store).await, ["one", "two"]);
 }
 
+/// A double knows each whole number up to 2^53, and a Redis' scripts have no other numbers.
+async fn sums_are_exact_however_long_they_are(store: &dyn Store) {
+    let big = (1 << 53) - 2;
+    for by in [big, 1, 1, 1, 1, big, 7, -8, -big, -big, -2, big + 3, -1] {
+        // Always the same one, as each shard of a store may have its own sum.
+        let next = Some(Stored::Whole(open(T0 + 10, T0)));
+        let mut change = change(1, version(store, 1).await, next);
+        change.counts = vec![count(Cell::DurationUs, by)];
+        let before = total(store, Cell::DurationUs).await;
+        assert_eq!(store.commit(vec![change]).await.unwrap(), [Commit::Done]);
+        assert_eq!(total(store, Cell::DurationUs).await, before + by);
+    }
+}
+
 async fn lines_come_again_until_they_are_settled(store: &dyn Store) {
     for number in 1..=5 {
         let mut change = change(number, 0, Some(Stored::Whole(open(T0 + 10, T0))));
@@ -316,6 +330,7 @@ macro_rules! contract {
                 two_changes_from_one_version_cannot_both_win,
                 a_version_is_never_used_twice_even_after_forgetting,
                 counters_and_lines_move_with_their_record,
+                sums_are_exact_however_long_they_are,
                 lines_come_again_until_they_are_settled,
                 what_is_due_comes_earliest_first_and_not_before_its_time,
                 a_new_deadline_replaces_the_old_one,

@@ -22,9 +22,15 @@
 --
 -- Returns 1; -1 if it is not what was expected;
 -- -2 if it does not know a digest. In both of these cases nothing has happened.
+--
+-- Every write says what there is then, and none by how much it changes: a Redis
+-- that died while it wrote its append-only file may later do a first part of a
+-- step that nobody heard of and that was done again since. Nothing counts twice
+-- by that. Counters come first, as the next step of the series sets them right.
 
 local key, expected, page, print = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local record, deadline, began, keep = ARGV[5], ARGV[6], ARGV[7], ARGV[8]
+local exact = 2 ^ 53 -- below it, this language knows each whole number
 
 local function due(kept)
   local a, b, c, d, e, f = string.byte(kept, 1, 6)
@@ -80,6 +86,29 @@ for i = 10, digests, 2 do
     redis.call('HSET', i == 10 and KEYS[5] or KEYS[6], ARGV[i], ARGV[i + 1])
   end
 end
+local moved = {}
+for i = place + 1, lines - 1, 2 do
+  moved[#moved + 1] = ARGV[i]
+end
+local numbers = counts > 0 and redis.call('HMGET', KEYS[7], unpack(moved))
+local sums = {}
+for i, field in ipairs(moved) do
+  local by = ARGV[place + 2 * i]
+  local before, change = tonumber(numbers[i] or 0), tonumber(by)
+  if math.max(math.abs(before), math.abs(change), math.abs(before + change)) < exact then
+    sums[#sums + 1] = field
+    sums[#sums + 1] = string.format('%.0f', before + change)
+  else
+    local done = redis.pcall('HINCRBY', KEYS[7], field, by)
+    if type(done) == 'table' and done.err then
+      redis.call('HSET', KEYS[7], field, '9223372036854775807') -- it would pass this
+    end
+  end
+end
+if #sums > 0 then
+  redis.call('HSET', KEYS[7], unpack(sums))
+end
+
 if record ~= '' then
   redis.call('HSET', KEYS[1], key, record)
   redis.call('ZADD', KEYS[2], deadline, key)
@@ -112,12 +141,6 @@ if at or keep ~= '' then
   end
 end
 
-for i = place + 1, lines - 1, 2 do
-  local moved = redis.pcall('HINCRBY', KEYS[7], ARGV[i], ARGV[i + 1])
-  if type(moved) == 'table' and moved.err then
-    redis.call('HSET', KEYS[7], ARGV[i], '9223372036854775807') -- it would pass this
-  end
-end
 for i = lines, #ARGV do
   line = line + 1
   redis.call('XADD', KEYS[8], string.format('%.0f-0', line), 'l', ARGV[i])

@@ -134,6 +134,48 @@ async fn scripts_and_names_that_redis_lost_are_told_again() {
     assert!(load(&reader, 3).await.stored.is_some(), "its definition is there, too");
 }
 
+/// Redis cuts off what it wrote of a step when it died, but only back to the
+/// last whole command, and does that part when it loads the file once more.
+#[tokio::test]
+async fn a_step_that_redis_wrote_by_half_counts_once_when_it_is_done_again() {
+    let mut server = RedisServer::start_with(&["--appendonly", "yes", "--appendfsync", "always"]);
+    let store = open(&server.url()).await;
+    commit(&store, opening(1, 0)).await;
+    let whole = load(&store, 1).await;
+    let file = incremental(&server);
+    let before = std::fs::read(&file).unwrap().len();
+    // The same shard's, so that its counters move up and down.
+    let end = || shrunk(1, whole.version, T0 + 1_000_000);
+    let counts = || opening(1, 0).counts;
+    let end = || Change { counts: counts(), lines: vec!["end".into()], ..end() };
+    assert_eq!(commit(&store, end()).await, Commit::Done);
+    let (counters, written) = (Store::counters(&store).await.unwrap(), std::fs::read(&file));
+    let written = written.unwrap();
+    let commands = (before..written.len() - 1).filter(|at| written[*at..].starts_with(b"\r\n*"));
+    let commands: Vec<usize> = commands.collect();
+    assert!(commands.len() > 6, "a step is several commands: {commands:?}");
+    for command in commands {
+        server.kill();
+        std::fs::write(&file, &written[..command + 4]).unwrap();
+        server.start_again();
+        let store = open(&server.url()).await;
+        assert_eq!(commit(&store, end()).await, Commit::Done, "cut at {command}");
+        server.kill();
+        server.start_again();
+        let store = open(&server.url()).await;
+        assert_eq!(Store::counters(&store).await.unwrap(), counters, "cut at {command}");
+        let ended = load(&store, 1).await.stored;
+        assert!(matches!(ended, Some(Stored::Tombstone(_))), "cut at {command}: {ended:?}");
+    }
+}
+
+/// The file that a server appends to.
+fn incremental(server: &RedisServer) -> std::path::PathBuf {
+    let files = std::fs::read_dir(server.dir().join("appendonlydir")).unwrap();
+    let mut files = files.map(|file| file.unwrap().path());
+    files.find(|file| file.to_string_lossy().contains(".incr.")).unwrap()
+}
+
 #[tokio::test]
 async fn trackers_whose_clocks_differ_a_little_pass_time_together() {
     let server = RedisServer::start();
