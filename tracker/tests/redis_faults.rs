@@ -30,8 +30,13 @@ struct Stage {
 
 impl Stage {
     fn on(url: &str) -> Self {
+        Stage::acknowledging(url, "local")
+    }
+
+    fn acknowledging(url: &str, ack: &str) -> Self {
         let runtime = Runtime::new().unwrap();
         let options = RedisOptions {
+            ack: Some(ack.to_owned()),
             connect_timeout_ms: Some(200),
             response_timeout_ms: Some(400),
             ack_timeout_ms: Some(200),
@@ -147,6 +152,20 @@ fn too_few_replicas_for_min_replicas_to_write_stop_time() {
     server.cli(&["CONFIG", "SET", "min-replicas-to-write", "1"]);
     stage.check_refused();
     server.cli(&["CONFIG", "SET", "min-replicas-to-write", "0"]);
+    stage.check_recovered();
+}
+
+#[test]
+fn replicas_that_do_not_confirm_stop_time() {
+    let server = RedisServer::start();
+    let mut replica = server.replica();
+    until("the replica confirms", || server.is_confirmed());
+    let mut stage = Stage::acknowledging(&server.url(), "replica(1)");
+    assert_eq!(stage.send(10), 200);
+    replica.kill();
+    stage.check_refused();
+    replica.start_again();
+    until("the replica confirms again", || server.is_confirmed());
     stage.check_recovered();
 }
 

@@ -82,6 +82,15 @@ impl RedisServer {
         Some(String::from_utf8_lossy(&answer[..length]).into_owned())
     }
 
+    /// Whether a replica has a write within a second; one that is new takes longer.
+    pub fn is_confirmed(&self) -> bool {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
+        stream.write_all(b"SET probe 1\r\nWAIT 1 1000\r\nQUIT\r\n").unwrap();
+        let mut answers = String::new();
+        stream.read_to_string(&mut answers).unwrap();
+        answers.contains(":1")
+    }
+
     pub fn url(&self) -> String {
         format!("redis://127.0.0.1:{}", self.port)
     }

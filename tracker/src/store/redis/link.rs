@@ -30,6 +30,8 @@ const CONNECT_AGAIN: Duration = Duration::from_millis(100);
 /// How often the client of a cluster follows a redirection, or waits for a new
 /// master, before the caller hears of it.
 const REDIRECTIONS: u32 = 3;
+/// How long what was asked of a shard's master counts.
+const JUDGED_FOR: Duration = Duration::from_secs(5);
 
 /// What a pipeline's answer has to mean.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +42,9 @@ pub(super) enum Means {
     Written,
     /// That what it read is: who finds its checkpoint seen acknowledges it, too.
     Read,
+    /// That a failover does not take what it read; it writes something itself. A
+    /// crash of the one server may: to wait for its disk would hold up the log.
+    Copied,
 }
 
 pub(super) struct Link {
@@ -49,7 +54,15 @@ pub(super) struct Link {
 
 enum Target {
     Single(Box<Single>),
-    Cluster { connection: ClusterConnection, barriers: RwLock<[Option<Barrier>; SHARDS]> },
+    Cluster { connection: ClusterConnection, barriers: Box<RwLock<[Option<Judged>; SHARDS]>> },
+}
+
+/// What a shard's master was found fit for, and when: the client of a cluster
+/// follows a shard to another one, and nobody is told.
+#[derive(Clone, Copy)]
+struct Judged {
+    barrier: Barrier,
+    at: Instant,
 }
 
 struct Single {
@@ -100,7 +113,7 @@ impl Link {
                     builder = builder.certs(certificates);
                 }
                 let connection = builder.build()?.get_async_connection().await?;
-                Target::Cluster { connection, barriers: RwLock::default() }
+                Target::Cluster { connection, barriers: Box::default() }
             }
         };
         Ok(Link { settings, target })
@@ -119,7 +132,8 @@ impl Link {
         }
         match self.attempt(shard, &pipeline, means).await {
             // It was closed while nobody used it, or in between. Whatever was
-            // done is a conflict at the second time, and nothing happens twice.
+            // done is a conflict at the second time; only what a tombstone meets,
+            // which it does not keep, may be counted and told once more.
             Err(fault) if fault.is_a_lost_connection() => {
                 self.attempt(shard, &pipeline, means).await
             }
@@ -178,13 +192,16 @@ impl Link {
                 let route = Route::with_slot(shard.slot, SlotAddr::Master);
                 let route = SingleNodeRoutingInfo::SpecificNode(route);
                 let connection = connection.clone();
-                if let Some(barrier) = barriers.read().await[shard.number] {
+                let judged = barriers.read().await[shard.number];
+                if let Some(Judged { barrier, .. }) =
+                    judged.filter(|judged| judged.at.elapsed() < JUDGED_FOR)
+                {
                     return Ok(Way::Cluster { connection, route, barrier });
                 }
                 let unknown = Way::Cluster { connection, route, barrier: Barrier::None };
                 let answers = unknown.send(&fitness::questions()).await?;
                 let barrier = fitness::judge(answers, self.settings.ack)?;
-                barriers.write().await[shard.number] = Some(barrier);
+                barriers.write().await[shard.number] = Some(Judged { barrier, at: Instant::now() });
                 Ok(unknown.with(barrier))
             }
         }
@@ -279,8 +296,11 @@ fn followed<'a>(
     shard: &Shard,
     timeout: u64,
 ) -> Cow<'a, Pipeline> {
-    if means == Means::Done || barrier == Barrier::None {
-        return Cow::Borrowed(pipeline);
+    match (means, barrier) {
+        (Means::Done, _) | (_, Barrier::None) | (Means::Copied, Barrier::Disk) => {
+            return Cow::Borrowed(pipeline);
+        }
+        _ => {}
     }
     let mut pipeline = pipeline.clone();
     if means == Means::Read {

@@ -163,7 +163,7 @@ impl Redis {
             .arg(&self.reader)
             .arg(READER_MS)
             .arg(most);
-        let mut answers = self.link.run(shard, pipeline, Means::Done).await?;
+        let mut answers = self.link.run(shard, pipeline, Means::Copied).await?;
         let entries: Vec<(String, (String, String))> =
             from_redis_value(answers.pop().unwrap_or(Value::Nil))?;
         let entries = entries.into_iter().map(|(id, (_, line))| {
@@ -206,7 +206,9 @@ impl Redis {
         let read = self.shards.iter().map(|shard| async move {
             let mut pipeline = Pipeline::new();
             pipeline.cmd("HGETALL").arg(&shard.counters);
-            let mut answers = self.link.run(shard, pipeline, Means::Done).await?;
+            // What a failover takes would make them go down, and a counter that
+            // goes down counts as begun anew: all of it once more.
+            let mut answers = self.link.run(shard, pipeline, Means::Read).await?;
             let fields: Vec<(Vec<u8>, i64)> =
                 from_redis_value(answers.pop().unwrap_or(Value::Nil))?;
             let digests = fields.iter().filter_map(|(field, _)| field.first_chunk::<6>().copied());

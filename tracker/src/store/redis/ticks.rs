@@ -16,9 +16,9 @@ use crate::store::rows::{self, Unreadable};
 const LAYOUT: &str = "1";
 
 impl Redis {
-    /// In two steps: first every shard has to take a write that moves nothing,
-    /// or time would pass in some of them while requests, which touch many, are
-    /// refused.
+    /// In two steps: first every shard has to take a write that moves nothing, and
+    /// to confirm it like one that is acknowledged. Or time would pass in some of
+    /// them while requests, which touch many, are refused.
     pub(super) async fn tick(&self, now: i64, late_arrivals: u64) -> Result<VirtualTime, Fault> {
         self.accepts().await?;
         let probes = self.shards.iter().map(|shard| self.probe(shard));
@@ -46,7 +46,7 @@ impl Redis {
         let mut pipeline = Pipeline::new();
         pipeline.cmd("HSET").arg(&shard.meta).arg("probe").arg(1);
         pipeline.cmd("HGET").arg(&shard.meta).arg("time");
-        let mut answers = self.link.run(shard, pipeline, Means::Done).await?;
+        let mut answers = self.link.run(shard, pipeline, Means::Written).await?;
         let time: Option<Vec<u8>> = from_redis_value(answers.pop().unwrap_or(Value::Nil))?;
         Ok(time.unwrap_or_default())
     }
