@@ -14,7 +14,8 @@ pub(crate) type Sink = Box<dyn Write + Send>;
 /// Delivers until `shutdown` resolves, and then what is left. A reader who
 /// stops reading holds this up for ever: how long to wait is the caller's choice.
 pub(crate) async fn run(tracker: Arc<Tracker>, sink: Sink, shutdown: impl Future<Output = ()>) {
-    let mut delivery = Delivery { tracker: tracker.clone(), sink: Some(sink), failing: false };
+    let mut delivery =
+        Delivery { tracker: tracker.clone(), sink: Some(sink), written: None, failing: false };
     tokio::pin!(shutdown);
     loop {
         let told = tracker.told.notified();
@@ -37,12 +38,21 @@ struct Delivery {
     tracker: Arc<Tracker>,
     /// Absent while a write is under way.
     sink: Option<Sink>,
+    /// Lines that are in the log, and of which the store still has to hear.
+    written: Option<Arc<Vec<Pending>>>,
     failing: bool,
 }
 
 impl Delivery {
     async fn drain(&mut self) {
         loop {
+            // First: a store that answers, and takes nothing, gives the same ones again.
+            if let Some(written) = &self.written
+                && self.tracker.settle(written).await.is_err()
+            {
+                return;
+            }
+            self.written = None;
             let Ok(pending) = self.tracker.outbox(OUTBOX_STEP).await else { return };
             if pending.is_empty() {
                 return;
@@ -52,9 +62,7 @@ impl Delivery {
                 Ok(()) => self.failing = false,
                 Err(error) => return self.failed(&error),
             }
-            if self.tracker.settle(&pending).await.is_err() {
-                return;
-            }
+            self.written = Some(pending);
         }
     }
 
