@@ -25,8 +25,8 @@
 --
 -- Every write says what there is then, and none by how much it changes: a Redis
 -- that died while it wrote its append-only file may later do a first part of a
--- step that nobody heard of and that was done again since. Nothing counts twice
--- by that. Counters come first, as the next step of the series sets them right.
+-- step that nobody heard of, and that was done again since. Nothing counts twice
+-- by that. The record comes last: until it is there, the step can be done again.
 
 local key, expected, page, print = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local record, deadline, began, keep = ARGV[5], ARGV[6], ARGV[7], ARGV[8]
@@ -110,10 +110,8 @@ if #sums > 0 then
 end
 
 if record ~= '' then
-  redis.call('HSET', KEYS[1], key, record)
   redis.call('ZADD', KEYS[2], deadline, key)
 else
-  redis.call('HDEL', KEYS[1], key)
   redis.call('ZREM', KEYS[2], key)
 end
 if began ~= '' then
@@ -144,5 +142,10 @@ end
 for i = lines, #ARGV do
   line = line + 1
   redis.call('XADD', KEYS[8], string.format('%.0f-0', line), 'l', ARGV[i])
+end
+if record ~= '' then
+  redis.call('HSET', KEYS[1], key, record)
+else
+  redis.call('HDEL', KEYS[1], key)
 end
 return 1

@@ -120,7 +120,7 @@ fn advice(error: &RedisError) -> Option<&'static str> {
         Some("NOAUTH" | "WRONGPASS") => "put redis://user:password@ into the address",
         Some("NOPERM") => {
             "the user needs the keys ~{labkit*, and the commands of read, write and scripting, \
-             besides INFO, WAIT and WAITAOF"
+             besides INFO, TIME, WAIT, WAITAOF and, on a cluster, CLUSTER SLOTS"
         }
         _ if error.is_timeout() => "no answer in time. Is it overloaded, or the network cut?",
         _ if error.is_connection_refusal() => "nobody listens there. Is Redis running?",

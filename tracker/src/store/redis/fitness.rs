@@ -2,6 +2,8 @@
 //! to it. `CONFIG` is often forbidden where Redis is rented, so `INFO` has to do
 //! wherever it can.
 
+use std::collections::HashMap;
+
 use redis::{Pipeline, Value, from_redis_value};
 
 use super::fault::Fault;
@@ -27,21 +29,26 @@ pub(super) enum Barrier {
 pub(super) fn questions() -> Pipeline {
     let mut pipeline = Pipeline::new();
     pipeline.cmd("INFO");
-    pipeline.cmd("CONFIG").arg("GET").arg("appendfsync");
+    pipeline.cmd("CONFIG").arg("GET").arg("*appendfsync*");
     pipeline
 }
 
 /// What has to follow each write so that it means `ack`, or why the server will not do.
 pub(super) fn judge(answers: Vec<Value>, ack: Ack) -> Result<Barrier, Fault> {
-    let [info, appendfsync] = <[Value; 2]>::try_from(answers)
+    let [info, config] = <[Value; 2]>::try_from(answers)
         .map_err(|_| Fault::Unfit("it did not answer INFO".to_owned()))?;
     let info: String = from_redis_value(info.extract_error()?)?;
-    let appendfsync = appendfsync.extract_error().ok();
-    let appendfsync = appendfsync.and_then(|answer| from_redis_value::<Vec<String>>(answer).ok());
-    judge_info(&info, appendfsync.as_deref(), ack).map_err(Fault::Unfit)
+    let config = config.extract_error().ok();
+    let config = config.and_then(|answer| from_redis_value::<HashMap<String, String>>(answer).ok());
+    judge_info(&info, config.as_ref(), ack).map_err(Fault::Unfit)
 }
 
-fn judge_info(info: &str, appendfsync: Option<&[String]>, ack: Ack) -> Result<Barrier, String> {
+/// `config` is what it says of `appendfsync`, if it may be asked.
+fn judge_info(
+    info: &str,
+    config: Option<&HashMap<String, String>>,
+    ack: Ack,
+) -> Result<Barrier, String> {
     let field = |name: &str| {
         let value = |line: &str| Some(line.strip_prefix(name)?.strip_prefix(':')?.to_owned());
         info.lines().find_map(value).unwrap_or_default()
@@ -71,19 +78,34 @@ fn judge_info(info: &str, appendfsync: Option<&[String]>, ack: Ack) -> Result<Ba
         Ack::Aof if field("aof_enabled") != "1" => {
             Err("[redis] ack = \"aof\" needs an append-only file: set appendonly yes".to_owned())
         }
-        Ack::Aof if appendfsync.is_some_and(|pair| pair.get(1).is_some_and(|v| v == "always")) => {
-            Ok(Barrier::None)
-        }
+        // Also where each write is synced: while Redis saves or rewrites, it may
+        // be set not to.
         Ack::Aof if version >= WAITAOF => Ok(Barrier::Disk),
-        Ack::Aof if appendfsync.is_some() => Err(format!(
-            "[redis] ack = \"aof\" needs appendfsync always here, as Redis {release} has no \
-             WAITAOF: set it, or upgrade to 7.2"
-        )),
-        Ack::Aof => Err(format!(
-            "[redis] ack = \"aof\": CONFIG is forbidden, so nobody can say whether appendfsync is \
-             always, and Redis {release} has no WAITAOF: permit `CONFIG GET`, or upgrade to 7.2"
-        )),
+        Ack::Aof => match config {
+            Some(config) if is(config, "appendfsync", "always") => {
+                match is(config, "no-appendfsync-on-rewrite", "no") {
+                    true => Ok(Barrier::None),
+                    false => Err(format!(
+                        "[redis] ack = \"aof\" needs no-appendfsync-on-rewrite no here, as Redis \
+                         {release} has no WAITAOF: set it, or upgrade to 7.2"
+                    )),
+                }
+            }
+            Some(_) => Err(format!(
+                "[redis] ack = \"aof\" needs appendfsync always here, as Redis {release} has no \
+                 WAITAOF: set it, or upgrade to 7.2"
+            )),
+            None => Err(format!(
+                "[redis] ack = \"aof\": CONFIG is forbidden, so nobody can say whether \
+                 appendfsync is always, and Redis {release} has no WAITAOF: permit `CONFIG GET`, \
+                 or upgrade to 7.2"
+            )),
+        },
     }
+}
+
+fn is(config: &HashMap<String, String>, name: &str, value: &str) -> bool {
+    config.get(name).is_some_and(|is| is == value)
 }
 
 #[cfg(test)]
@@ -95,8 +117,12 @@ mod tests {
             "# Server\r\nredis_version:{version}\r\nrole:master\r\nloading:0\r\n\
              maxmemory_policy:noeviction\r\naof_enabled:1\r\n"
         );
-        let fsync = fsync.map(|fsync| ["appendfsync".to_owned(), fsync.to_owned()]);
-        judge_info(&info, fsync.as_ref().map(|pair| &pair[..]), ack)
+        let config = fsync.map(|fsync| {
+            let (fsync, on_rewrite) = fsync.split_once(", ").unwrap_or((fsync, "no"));
+            let pairs = [("appendfsync", fsync), ("no-appendfsync-on-rewrite", on_rewrite)];
+            pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).into()
+        });
+        judge_info(&info, config.as_ref(), ack)
     }
 
     #[test]
@@ -105,7 +131,7 @@ mod tests {
             ("6.2.0", None, Ack::Local, Barrier::None),
             ("6.2.0", None, Ack::Replica(2), Barrier::Replicas(2)),
             ("6.2.14", Some("always"), Ack::Aof, Barrier::None),
-            ("7.2.4", Some("always"), Ack::Aof, Barrier::None),
+            ("7.2.4", Some("always, yes"), Ack::Aof, Barrier::Disk),
             ("7.2.4", Some("everysec"), Ack::Aof, Barrier::Disk),
             ("8.0.1", None, Ack::Aof, Barrier::Disk),
         ] {
@@ -118,6 +144,7 @@ mod tests {
         for (version, fsync, ack, expected) in [
             ("6.0.16", None, Ack::Local, "expected 6.2"),
             ("7.0.15", Some("everysec"), Ack::Aof, "appendfsync always"),
+            ("7.0.15", Some("always, yes"), Ack::Aof, "no-appendfsync-on-rewrite no"),
             ("7.0.15", None, Ack::Aof, "CONFIG is forbidden"),
         ] {
             let judged = judged(version, fsync, ack);

@@ -169,6 +169,27 @@ async fn a_step_that_redis_wrote_by_half_counts_once_when_it_is_done_again() {
     }
 }
 
+#[tokio::test]
+async fn a_deadline_without_a_record_is_forgotten_and_keeps_no_other_one() {
+    let server = RedisServer::start();
+    let store = open(&server.url()).await;
+    commit(&store, opening(1, 0)).await;
+    commit(&store, opening(2, 0)).await;
+    for shard in Shard::all() {
+        let only = "for _, key in ipairs(redis.call('HKEYS', KEYS[1])) do
+            redis.call('ZADD', KEYS[2], 0, string.rep('x', #key)) end";
+        server.cli(&["EVAL", only, "2", &shard.records, &shard.due]);
+    }
+    Store::tick(&store, T0 + 1_000, 0).await.unwrap();
+    for _ in 0..2 {
+        let mut due = Store::due(&store, 100).await.unwrap();
+        due.sort_unstable();
+        assert_eq!(due, [identity(1), identity(2)]);
+    }
+    let waiting = |shard: &Shard| server.cli(&["ZCARD", &shard.due]).trim().parse::<u32>().unwrap();
+    assert_eq!(Shard::all().iter().map(waiting).sum::<u32>(), 2);
+}
+
 /// The file that a server appends to.
 fn incremental(server: &RedisServer) -> std::path::PathBuf {
     let files = std::fs::read_dir(server.dir().join("appendonlydir")).unwrap();
@@ -222,6 +243,43 @@ async fn a_sum_that_would_overflow_stays_at_its_end_and_the_change_is_whole() {
     let rows = Store::counters(&store).await.unwrap();
     assert_eq!(rows[0].1[Cell::DurationUs.index()], i64::MAX);
     assert_eq!((opened(&store).await, Store::backlog(&store).await.unwrap()), (3, 3));
+}
+
+/// The client of a cluster follows a shard to another node by itself.
+#[tokio::test]
+async fn a_cluster_that_would_lose_something_is_noticed_while_it_serves() {
+    let cluster = Cluster::start();
+    let store = open(&cluster.url()).await;
+    assert_eq!(commit(&store, opening(1, 0)).await, Commit::Done);
+    for node in &cluster.nodes {
+        node.cli(&["CONFIG", "SET", "maxmemory-policy", "allkeys-lru"]);
+    }
+    let since = std::time::Instant::now();
+    while Store::commit(&store, vec![opening(1, 0)]).await.is_ok() {
+        assert!(since.elapsed().as_secs() < 30, "nobody asks again");
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await; // between two looks
+    }
+}
+
+#[tokio::test]
+async fn a_user_with_the_rights_that_the_guide_names_can_do_everything() {
+    let server = RedisServer::start();
+    let guide = include_str!("../../../../docs/operations.md");
+    let line = guide.lines().find_map(|line| line.strip_prefix("    ACL SETUSER tracker "));
+    let rights = line.unwrap().replace("PASSWORD", "secret");
+    let set: Vec<&str> =
+        ["ACL", "SETUSER", "tracker"].into_iter().chain(rights.split(' ')).collect();
+    assert_eq!(server.cli(&set).trim(), "OK");
+    let store = open(&server.url().replace("//", "//tracker:secret@")).await;
+    assert_eq!(commit(&store, opening(1, 0)).await, Commit::Done);
+    Store::tick(&store, T0 + 1_000, 0).await.unwrap();
+    let listed = Store::list(&store, Box::new(|_, _| true), 10).await.unwrap();
+    assert_eq!((listed.len(), opened(&store).await), (1, 1));
+    assert_eq!(Store::due(&store, 10).await.unwrap(), [identity(1)]);
+    assert_eq!(Store::oldest(&store).await.unwrap().len(), 1);
+    let lines = Store::outbox(&store, 10).await.unwrap();
+    Store::settle(&store, &lines).await.unwrap();
+    assert_eq!((lines.len(), Store::backlog(&store).await.unwrap()), (1, 0));
 }
 
 #[tokio::test]
