@@ -19,6 +19,9 @@ use tokio::runtime::Runtime;
 
 const T0: i64 = 1_790_000_000_000;
 const BATCH: u128 = 50;
+/// Flags of a Redis that has after kill -9 whatever it answered: with `everysec`
+/// it holds writes back while a sync is under way.
+const LASTING: [&str; 4] = ["--appendonly", "yes", "--appendfsync", "always"];
 
 /// A tracker on a Redis, and the runtime that its connections live on.
 struct Stage {
@@ -234,7 +237,7 @@ fn a_machine_that_hangs_stops_time() {
 
 #[test]
 fn a_server_that_is_gone_stops_time_and_what_was_taken_is_there_after_it() {
-    let mut server = RedisServer::start_with(&["--appendonly", "yes"]);
+    let mut server = RedisServer::start_with(&LASTING);
     let mut stage = Stage::on(&server.url());
     assert_eq!(stage.send(10), 200);
     server.kill();
@@ -245,7 +248,7 @@ fn a_server_that_is_gone_stops_time_and_what_was_taken_is_there_after_it() {
 
 #[test]
 fn a_policy_that_turned_to_evicting_is_noticed_when_redis_comes_back() {
-    let mut server = RedisServer::start_with(&["--appendonly", "yes"]);
+    let mut server = RedisServer::start_with(&LASTING);
     let mut stage = Stage::on(&server.url());
     assert_eq!(stage.send(10), 200);
     server.kill();
