@@ -26,7 +26,8 @@
 -- Every write says what there is then, and none by how much it changes: a Redis
 -- that died while it wrote its append-only file may later do a first part of a
 -- step that nobody heard of, and that was done again since. Nothing counts twice
--- by that. The record comes last: until it is there, the step can be done again.
+-- by that. The record comes last: until it is there, the step can be done again,
+-- and its lines are better told twice than never.
 
 local key, expected, page, print = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local record, deadline, began, keep = ARGV[5], ARGV[6], ARGV[7], ARGV[8]
