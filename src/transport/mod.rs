@@ -24,6 +24,16 @@ pub(crate) enum Reply {
     Failed(String),
 }
 
+impl Reply {
+    /// When to come back, if somebody said so.
+    pub(crate) fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Reply::Answer { retry_after, .. } => *retry_after,
+            Reply::Failed(_) => None,
+        }
+    }
+}
+
 /// Breaks off an attempt in progress, from another thread, for good.
 pub(crate) type Interrupt = Box<dyn Fn() + Send + Sync>;
 

@@ -277,7 +277,8 @@ mod tests {
     fn batch(checkpoints: &[Value]) -> Value {
         json!({
             "sent_at": "2026-01-05T10:00:01Z", "instance_id": "01HZZZZZZZZZZZZZZZZZZZZZZZ",
-            "sdk": {"name": "labkit-ruby", "version": "0.1.0"}, "recorded": 7, "queued": 3, "heartbeat_ms": 20_000,
+            "sdk": {"name": "labkit-ruby", "version": "0.1.0"}, "recorded": 7, "queued": 3,
+            "heartbeat_ms": 20_000,
             "dropped": {"queue_full": 1}, "adopted": false, "checkpoints": checkpoints,
         })
     }

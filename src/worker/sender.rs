@@ -137,10 +137,8 @@ impl<'a, 'h> Sender<'a, 'h> {
         self.hand.flying = Some(Parcel::default());
         let reply = self.send_giving_way();
         self.hand.flying = None;
-        match reply {
-            Some(reply) if read_answer(&reply, 0).is_some() => {}
-            Some(Reply::Answer { retry_after, .. }) => self.hand.heartbeat.miss(now, retry_after),
-            Some(Reply::Failed(_)) | None => self.hand.heartbeat.miss(now, None),
+        if reply.as_ref().and_then(|reply| read_answer(reply, 0)).is_none() {
+            self.hand.heartbeat.miss(now, reply.and_then(|reply| reply.retry_after()));
         }
     }
 
@@ -259,11 +257,7 @@ impl<'a, 'h> Sender<'a, 'h> {
     }
 
     fn hold(&mut self, parcel: Parcel, reply: &Reply) {
-        let retry_after = match reply {
-            Reply::Answer { retry_after, .. } => *retry_after,
-            Reply::Failed(_) => None,
-        };
-        let wait = self.backoff.failed(id::random(), retry_after);
+        let wait = self.backoff.failed(id::random(), reply.retry_after());
         self.hold_for(wait);
         self.process.counters.retries.fetch_add(1, Relaxed);
         if self.backoff.failures() == 1 {

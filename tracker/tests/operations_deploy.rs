@@ -20,7 +20,7 @@ use labkit_tracker::auth::{generate, sha256_hex};
 use labkit_tracker::cli::Serve;
 use labkit_tracker::config::{Config, StoreChoice};
 use pages::Shown;
-use redis_server::{Cluster, RedisServer};
+use redis_server::{Cluster, LASTING, RedisServer};
 use serde_json::json;
 use support::{BINARY, Server, definitions, free_address};
 
@@ -84,7 +84,7 @@ fn the_settings_for_one_machine_let_senders_write_and_prometheus_read() {
 
 #[test]
 fn the_settings_for_a_redis_are_good_for_a_redis_as_the_guide_wants_it() {
-    let redis = RedisServer::start_with(&["--appendonly", "yes", "--appendfsync", "always"]);
+    let redis = RedisServer::start_with(&LASTING);
     let (server, keys, _dir) = takes_checkpoints_with(&sample("tracker-redis.toml"), &redis.url());
     assert_eq!(server.post(start().as_bytes(), &["-H", &bearer(&keys[0])]).0, 200);
     let forgetful = RedisServer::start();

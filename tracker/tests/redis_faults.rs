@@ -13,15 +13,12 @@ use labkit_tracker::Settings;
 use labkit_tracker::limits::{OUTBOX_LINES, SETTLING_MS};
 use labkit_tracker::rehearsal::Rehearsal;
 use labkit_tracker::store::{Redis, RedisOptions, RedisSettings};
-use redis_server::{Cluster, RedisServer, until};
+use redis_server::{Cluster, LASTING, RedisServer, until};
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
 const T0: i64 = 1_790_000_000_000;
 const BATCH: u128 = 50;
-/// Flags of a Redis that has after kill -9 whatever it answered: with `everysec`
-/// it holds writes back while a sync is under way.
-const LASTING: [&str; 4] = ["--appendonly", "yes", "--appendfsync", "always"];
 
 /// A tracker on a Redis, and the runtime that its connections live on.
 struct Stage {

@@ -11,7 +11,7 @@ mod redis_server;
 #[path = "support/redis_stage.rs"]
 mod stage;
 
-use redis_server::{RedisServer, until};
+use redis_server::{LASTING, RedisServer, until};
 use stage::{Stage, some};
 use support::figure;
 
@@ -52,7 +52,7 @@ fn waiting(server: &RedisServer) -> usize {
 fn what_several_trackers_acknowledged_survives_their_kills_and_those_of_redis() {
     let rounds = std::env::var("LABKIT_ROUNDS").map_or(ROUNDS, |rounds| rounds.parse().unwrap());
     let dir = tempfile::tempdir().unwrap();
-    let mut server = RedisServer::start_with(&["--appendonly", "yes", "--appendfsync", "always"]);
+    let mut server = RedisServer::start_with(&LASTING);
     let config = dir.path().join("tracker.toml");
     std::fs::write(&config, "[redis]\nack = \"aof\"\n").unwrap();
     let flags = ["--store", &server.url(), "--config", config.to_str().unwrap()];

@@ -22,9 +22,9 @@ fn ends() -> Alert {
         format!("({lost} / {all} > 0.05) and ({lost} > 4.5)"),
         "{{ $labels.user_experience_id }} often never ends",
         "{{ $value | humanizePercentage }} of those that were over in the last hour \
-                      timed out. labkit_user_experience_timeout_total says by `reason` whether the \
-                      code forgot the end (no_end), its process died (owner_lost), or the start is \
-                      missing (start_missing).",
+         timed out. labkit_user_experience_timeout_total says by `reason` whether the \
+         code forgot the end (no_end), its process died (owner_lost), or the start is \
+         missing (start_missing).",
     )
 }
 
@@ -38,8 +38,8 @@ fn dropping() -> Alert {
         format!("({dropped} / {recorded} > 0.001) and ({dropped} > 100)"),
         "{{ $labels.sdk }} drops checkpoints",
         "{{ $value | humanizePercentage }} of what it recorded in the last hour never \
-                      left its processes. labkit_sdk_dropped_total says by `reason` why: \
-                      queue_full is a tracker that was away or slow, where a spool would help.",
+         left its processes. labkit_sdk_dropped_total says by `reason` why: \
+         queue_full is a tracker that was away or slow, where a spool would help.",
     )
 }
 
@@ -58,8 +58,8 @@ fn fell_silent() -> Alert {
         format!("({silent} > 2.5) and ({unaccounted} - {recovered} > 0.5)"),
         "Processes with {{ $labels.sdk }} fell silent with work in hand",
         "{{ $value }} processes of the last hour are gone with checkpoints that never \
-                      arrived: killed, out of memory, or cut off from the tracker. Look what \
-                      restarts them; a spool directory keeps what they hold.",
+         arrived: killed, out of memory, or cut off from the tracker. Look what \
+         restarts them; a spool directory keeps what they hold.",
     )
 }
 
@@ -76,7 +76,7 @@ fn gone() -> Alert {
                and on () labkit_user_experience_opened_total",
         "Nothing is heard any more from {{ $labels.sdk }}",
         "For most of a day there were processes with this library, and now there is \
-                      none. Look whether its services run, whether they can reach the tracker, \
-                      and what labkit_tracker_authentications_total says of their credentials.",
+         none. Look whether its services run, whether they can reach the tracker, \
+         and what labkit_tracker_authentications_total says of their credentials.",
     )
 }

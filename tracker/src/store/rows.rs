@@ -34,7 +34,8 @@ impl fmt::Display for Unreadable {
             Unreadable::Format(format) => write!(
                 f,
                 "a row is of format {format}, and this version reads formats up to \
-                 {FORMAT_OF_INSTANCES}: run the version of labkit-tracker that wrote the file, or a later one"
+                 {FORMAT_OF_INSTANCES}: run the version of labkit-tracker that wrote the file, or \
+                 a later one"
             ),
             Unreadable::Damaged(what) => write!(
                 f,

@@ -13,6 +13,10 @@ use std::time::{Duration, Instant};
 const PATIENCE: Duration = Duration::from_secs(240);
 const LOOK: Duration = Duration::from_millis(5);
 
+/// Flags of one that has after kill -9 whatever it answered: with `everysec` it
+/// holds writes back while a sync is under way.
+pub const LASTING: [&str; 4] = ["--appendonly", "yes", "--appendfsync", "always"];
+
 /// Waits until `condition` holds; says what did not come about otherwise.
 pub fn until(what: &str, mut condition: impl FnMut() -> bool) {
     let since = Instant::now();

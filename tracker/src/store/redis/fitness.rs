@@ -13,6 +13,8 @@ use super::settings::Ack;
 const OLDEST: (u32, u32) = (6, 2);
 /// The first with `WAITAOF`.
 const WAITAOF: (u32, u32) = (7, 2);
+/// Settings under which a write is synced before it is answered.
+const SYNCED: [(&str, &str); 2] = [("appendfsync", "always"), ("no-appendfsync-on-rewrite", "no")];
 
 /// What follows a write on its connection before it is acknowledged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,31 +83,24 @@ fn judge_info(
         // Also where each write is synced: while Redis saves or rewrites, it may
         // be set not to.
         Ack::Aof if version >= WAITAOF => Ok(Barrier::Disk),
-        Ack::Aof => match config {
-            Some(config) if is(config, "appendfsync", "always") => {
-                match is(config, "no-appendfsync-on-rewrite", "no") {
-                    true => Ok(Barrier::None),
-                    false => Err(format!(
-                        "[redis] ack = \"aof\" needs no-appendfsync-on-rewrite no here, as Redis \
-                         {release} has no WAITAOF: set it, or upgrade to 7.2"
-                    )),
-                }
+        Ack::Aof => {
+            let config = config.ok_or_else(|| {
+                format!(
+                    "[redis] ack = \"aof\": CONFIG is forbidden, so nobody can say whether \
+                     appendfsync is always, and Redis {release} has no WAITAOF: permit `CONFIG \
+                     GET`, or upgrade to 7.2"
+                )
+            })?;
+            match SYNCED.iter().find(|(name, value)| config.get(*name).is_none_or(|is| is != value))
+            {
+                None => Ok(Barrier::None),
+                Some((name, value)) => Err(format!(
+                    "[redis] ack = \"aof\" needs {name} {value} here, as Redis {release} has no \
+                     WAITAOF: set it, or upgrade to 7.2"
+                )),
             }
-            Some(_) => Err(format!(
-                "[redis] ack = \"aof\" needs appendfsync always here, as Redis {release} has no \
-                 WAITAOF: set it, or upgrade to 7.2"
-            )),
-            None => Err(format!(
-                "[redis] ack = \"aof\": CONFIG is forbidden, so nobody can say whether \
-                 appendfsync is always, and Redis {release} has no WAITAOF: permit `CONFIG GET`, \
-                 or upgrade to 7.2"
-            )),
-        },
+        }
     }
-}
-
-fn is(config: &HashMap<String, String>, name: &str, value: &str) -> bool {
-    config.get(name).is_some_and(|is| is == value)
 }
 
 #[cfg(test)]

@@ -271,7 +271,7 @@ impl Way {
     }
 
     /// The same, to a server that may not know the scripts yet. What it did at
-    /// the first time is a conflict at the second, and nothing happens twice.
+    /// the first time is a conflict at the second; see [`Link::run`].
     async fn ask(&self, pipeline: &Pipeline) -> Result<Vec<Value>, Fault> {
         let mut answers = self.send(pipeline).await?;
         if answers.iter().any(is_unknown_script) {

@@ -4,7 +4,7 @@ use labkit::wire::CheckpointId;
 
 use super::*;
 use crate::limits::{OUTBOX_LINES, TICK_GAP_MS};
-use crate::store::redis_server::{Cluster, RedisServer, free_port};
+use crate::store::redis_server::{Cluster, LASTING, RedisServer, free_port};
 use crate::store::sample::{self, T0};
 use crate::transition::{Cell, Final, Seen, Stored, Tombstone};
 
@@ -138,7 +138,7 @@ async fn scripts_and_names_that_redis_lost_are_told_again() {
 /// last whole command, and does that part when it loads the file once more.
 #[tokio::test]
 async fn a_step_that_redis_wrote_by_half_counts_once_when_it_is_done_again() {
-    let mut server = RedisServer::start_with(&["--appendonly", "yes", "--appendfsync", "always"]);
+    let mut server = RedisServer::start_with(&LASTING);
     let store = open(&server.url()).await;
     commit(&store, opening(1, 0)).await;
     let whole = load(&store, 1).await;
@@ -318,8 +318,7 @@ async fn a_file_that_is_not_synced_each_time_needs_a_server_that_can_be_asked_to
 
 #[tokio::test]
 async fn levels_that_the_server_can_keep_are_taken() {
-    let flags = ["--appendonly", "yes", "--appendfsync", "always"];
-    let server = RedisServer::start_with(&flags);
+    let server = RedisServer::start_with(&LASTING);
     let store = try_open(&server.url(), "aof").await.unwrap();
     assert_eq!(commit(&store, opening(1, 0)).await, Commit::Done);
 
